@@ -1,0 +1,79 @@
+"""The card of a bundle: what it is, what it was measured at, what it must not be used for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from surecode.calibration.certificate import Certificate
+from surecode.settings import Config
+
+
+def render_card(
+    config: Config,
+    prepare: Mapping[str, Any],
+    evaluate: Mapping[str, Any],
+    certificate: Certificate,
+) -> str:
+    """Markdown; every figure stands beside the name of the data it was measured on."""
+    coder, dictionary = evaluate["coder"], evaluate["dictionary"]
+    rate, accuracy = evaluate["automation_rate"], evaluate["accuracy_among_automated"]
+    threshold = "none" if certificate.threshold is None else f"{certificate.threshold:.4f}"
+    among = (
+        "no encounter was automated"
+        if accuracy is None
+        else f"{accuracy['value']:.3f} ({accuracy['count']} of {accuracy['total']}, "
+        f"95% interval {accuracy['low']:.3f} to {accuracy['high']:.3f})"
+    )
+    lines = [
+        f"# surecode-{config.specialty.name}",
+        "",
+        f"Assigns {prepare['codes']} codes of {', '.join(config.specialty.label_space.systems)} to "
+        f"encounters of the specialty {config.specialty.name}.",
+        "",
+        f"- Encoder: {config.encoder.name}, LoRA of rank {config.adapter.rank}, label attention",
+        f"- Data: {prepare['data']}; encounters {_counts(prepare['encounters'])}",
+        f"- Certificate {certificate.id}: {certificate.reason}",
+        f"- Target: {certificate.target.level:.0%} of automated encounters entirely right, "
+        f"with probability {1 - certificate.target.delta:.0%}",
+        f"- Certified threshold: {threshold}; expires {certificate.expires.isoformat()}",
+        "",
+        f"Measured on the {evaluate['split']} split, {evaluate['encounters']} encounters "
+        f"({evaluate['data']}):",
+        "",
+        "| | this coder | dictionary |",
+        "|---|---|---|",
+        *(
+            f"| {name.replace('_', ' ')} | {coder[name]:.3f} | {dictionary[name]:.3f} |"
+            for name in (
+                "micro_precision",
+                "micro_recall",
+                "micro_f1",
+                "macro_f1_of_means",
+                "macro_f1_mean",
+                "mean_average_precision",
+                "exact_match",
+            )
+        ),
+        "",
+        f"- Automation rate: {rate['value']:.3f} ({rate['count']} of {rate['total']}, "
+        f"95% interval {rate['low']:.3f} to {rate['high']:.3f})",
+        f"- Accuracy among automated: {among}",
+        "",
+        "## Assumptions of the certificate",
+        "",
+        *(f"- {assumption}" for assumption in certificate.assumptions),
+        "",
+        "## Limits",
+        "",
+        "- It knows no code outside its label space and no specialty but its own.",
+        "- Evidence shows what the coder used, not clinical truth.",
+        "- Synthetic data say nothing about real notes."
+        if config.data.source == "synthetic"
+        else "- Figures hold for data like those named above.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _counts(encounters: Mapping[str, int]) -> str:
+    return ", ".join(f"{split} {count}" for split, count in encounters.items())

@@ -1,0 +1,19 @@
+"""Names of the files of a bundle, in one place."""
+
+from __future__ import annotations
+
+ADAPTER = "adapter/adapter_model.safetensors"
+ADAPTER_CONFIG = "adapter/adapter_config.json"
+HEAD = "head.safetensors"
+CODER = "coder.json"
+LABEL_SPACE = "label_space.json"
+ENCODER_LOCK = "encoder.lock.json"
+TOKENIZER = "tokenizer"
+CALIBRATOR = "calibrator.json"
+SPANS = "spans.json"
+CERTIFICATE = "certificate.json"
+CARD = "card.md"
+MANIFEST = "manifest.json"
+
+# Nothing that can run code when it is read: no pickle, no Python.
+SUFFIXES = frozenset({".safetensors", ".json", ".md", ".txt", ".model"})

@@ -1,0 +1,127 @@
+"""A bundle's folder → a coder ready to code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from surecode.bundle import layout
+from surecode.bundle.seal import verify
+from surecode.bundle.weights import CoderSettings, read_weights
+from surecode.calibration.certificate import Certificate
+from surecode.calibration.decoding import Decoding
+from surecode.calibration.probabilities import ProbabilityCalibrator
+from surecode.codes.label_space import LabelSpace
+from surecode.coder.build import build_network
+from surecode.coder.encoder import tokenizer_from
+from surecode.coding import Calibrator, Coder
+from surecode.data.windows import Windower
+from surecode.errors import InputError
+from surecode.evidence.spans import SpanPolicy
+from surecode.files import read_json, write_json
+
+AGAIN = "run the stage that writes it again, or fetch the bundle anew"
+
+
+def load_bundle(folder: Path, sealed: bool = True) -> Coder:
+    """Load a coder.
+
+    Args:
+        folder: the bundle.
+        sealed: check the manifest first; False for the bundle of a run that is not registered yet.
+
+    Raises:
+        InputError: a file is missing, damaged or changed, or the encoder's weights are not those
+            of the lock.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no bundle here; run `surecode train` first")
+    if sealed:
+        verify(folder)
+    settings = _settings(folder)
+    weights = read_weights(folder)
+    label_space = LabelSpace.read(folder / layout.LABEL_SPACE)
+    encoder = settings.encoder.model_copy(update={"sha256": weights.lock.sha256})
+    network, _ = build_network(encoder, settings.adapter, settings.head, len(label_space))
+    network.load_state(weights.adapter, weights.head)
+    network.eval().requires_grad_(False)
+    tokenizer = tokenizer_from(folder / layout.TOKENIZER)
+    calibrator = _calibrator(folder / layout.CALIBRATOR)
+    certificate = folder / layout.CERTIFICATE
+    return Coder(
+        specialty=settings.specialty,
+        network=network,
+        windower=Windower(tokenizer, encoder.window_length, encoder.window_overlap),
+        padding_id=int(tokenizer.pad_token_id or 0),
+        label_space=label_space,
+        spans=_span_policy(folder / layout.SPANS),
+        hashes=certified_hashes(weights.sha256, label_space, calibrator),
+        runtime=f"torch-{torch.__version__.split('+')[0]}-cpu-fp32",
+        calibrator=calibrator,
+        certificate=Certificate.read(certificate) if certificate.exists() else None,
+    )
+
+
+def certified_hashes(
+    model_sha256: str, label_space: LabelSpace, calibrator: Calibrator | None
+) -> dict[str, str]:
+    """What a certificate is made for: a change of any of these voids it."""
+    hashes = {"model": model_sha256, "label_space": label_space.hash}
+    if calibrator is not None:
+        canonical = json.dumps(calibrator_to_dict(calibrator), sort_keys=True)
+        hashes["calibrator"] = hashlib.sha256(canonical.encode()).hexdigest()
+    return hashes
+
+
+def calibrator_to_dict(calibrator: Calibrator) -> dict[str, Any]:
+    """Plain values for ``calibrator.json``."""
+    return {
+        "probabilities": calibrator.probabilities.to_dict(),
+        "decoding": {"threshold": calibrator.decoding.threshold},
+        "confidence": calibrator.confidence,
+    }
+
+
+def write_calibrator(folder: Path, calibrator: Calibrator, spans: SpanPolicy) -> None:
+    """Add to a bundle what is chosen after training."""
+    write_json(folder / layout.CALIBRATOR, calibrator_to_dict(calibrator))
+    write_json(folder / layout.SPANS, asdict(spans))
+
+
+def _span_policy(path: Path) -> SpanPolicy | None:
+    if not path.exists():
+        return None
+    try:
+        return SpanPolicy(**read_json(path, AGAIN))
+    except TypeError:
+        raise InputError(f"{path}: is damaged; {AGAIN}") from None
+
+
+def _calibrator(path: Path) -> Calibrator | None:
+    if not path.exists():
+        return None
+    values = read_json(path, AGAIN)
+    try:
+        confidence = values["confidence"]
+        if confidence not in ("product", "minimum"):
+            raise ValueError(confidence)
+        return Calibrator(
+            ProbabilityCalibrator.from_dict(values["probabilities"]),
+            Decoding(float(values["decoding"]["threshold"])),
+            confidence,
+        )
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: is damaged; {AGAIN}") from None
+
+
+def _settings(folder: Path) -> CoderSettings:
+    try:
+        return CoderSettings.model_validate(read_json(folder / layout.CODER, AGAIN))
+    except ValidationError:
+        raise InputError(f"{folder / layout.CODER}: is damaged; {AGAIN}") from None

@@ -1,0 +1,1 @@
+"""From windows of text to codes."""

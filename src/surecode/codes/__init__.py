@@ -1,0 +1,1 @@
+"""Code systems, their releases by date of service, and label spaces."""

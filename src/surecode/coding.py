@@ -1,0 +1,184 @@
+"""The coder at work: an encounter goes in, a decision record comes out.
+
+Evaluation, scoring and serving call the same :meth:`Coder.code`. Each encounter is encoded by
+itself: a batch of strangers would change its last floating-point digits, and a record must not
+depend on what else was coded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from surecode.calibration.certificate import Certificate
+from surecode.calibration.confidence import Method, encounter_confidence
+from surecode.calibration.decoding import Decoding
+from surecode.calibration.probabilities import ProbabilityCalibrator
+from surecode.codes.label_space import LabelSpace
+from surecode.codes.releases import release_of, title
+from surecode.coder.network import Network
+from surecode.data.batches import collate
+from surecode.data.windows import Windower, Windows
+from surecode.decide import decide
+from surecode.encounter import Code, Document, Encounter
+from surecode.errors import InputError
+from surecode.evidence.spans import SpanPolicy, evidence_spans
+from surecode.evidence.words import score_words
+from surecode.record import CodeDecision, DecisionRecord, Quote
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the network says of one encounter. T content tokens, K codes."""
+
+    windows: Windows
+    logits: NDArray[np.float32]  # [K]
+    contributions: NDArray[np.float32]  # [T, K]
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    """From logits to code set and confidence, all of it chosen on tune."""
+
+    probabilities: ProbabilityCalibrator
+    decoding: Decoding
+    confidence: Method
+
+    def __call__(
+        self, logits: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+        """Logits ``[N, K]`` → probabilities ``[N, K]``, code sets ``[N, K]``, confidence ``[N]``."""
+        p = self.probabilities(logits)
+        assigned = self.decoding(p)
+        return p, assigned, encounter_confidence(p, assigned, self.confidence)
+
+
+@dataclass(frozen=True)
+class Coder:
+    """One specialty's coder, ready to code.
+
+    ``calibrator`` and ``spans`` are None for a coder that was trained but not calibrated: it gives logits, no
+    records. ``hashes`` name model, calibrator and label space, as the certificate does.
+    """
+
+    specialty: str
+    network: Network
+    windower: Windower
+    padding_id: int
+    label_space: LabelSpace
+    hashes: dict[str, str]
+    runtime: str
+    calibrator: Calibrator | None = None
+    spans: SpanPolicy | None = None
+    certificate: Certificate | None = None
+
+    def run(self, encounter: Encounter) -> Output:
+        """Logits and contributions of one encounter; deterministic."""
+        windows = self.windower(encounter)
+        with torch.inference_mode():
+            batch = collate([windows], self.padding_id).to(self.network.head.bias.device)
+            output = self.network(batch)
+        return Output(
+            windows, output.logits[0].cpu().numpy(), output.contributions.cpu().numpy()
+        )
+
+    def logits(self, encounters: Iterable[Encounter]) -> Iterator[NDArray[np.float32]]:
+        """Logits ``[K]`` of each encounter."""
+        return (self.run(encounter).logits for encounter in encounters)
+
+    def code(self, note: Encounter | str, today: date | None = None) -> DecisionRecord:
+        """Code one encounter, or one note as plain text.
+
+        Args:
+            note: an encounter, or the text of one note (its date of service is then ``today``).
+            today: the day on which the certificate must be in force; the present day by default.
+
+        Raises:
+            InputError: the note is empty, or the coder was never calibrated.
+        """
+        day = today or date.today()
+        encounter = self._encounter(note, day) if isinstance(note, str) else note
+        return self.record(encounter, self.run(encounter), day)
+
+    def record(
+        self, encounter: Encounter, output: Output, today: date | None = None
+    ) -> DecisionRecord:
+        """The decision record of what the network said of an encounter."""
+        if self.calibrator is None or self.spans is None:
+            raise InputError(
+                f"the coder of {self.specialty} is not calibrated; run `surecode calibrate` first"
+            )
+        day = today or date.today()
+        probabilities, assigned, confidence = self.calibrator(output.logits[None])
+        chosen = np.flatnonzero(assigned[0])
+        decision = decide(
+            float(confidence[0]), len(chosen), self.certificate, self.hashes, day
+        )
+        ranked = sorted(chosen, key=lambda k: (-probabilities[0, k], k))
+        return DecisionRecord(
+            encounter_id=encounter.encounter_id,
+            specialty=self.specialty,
+            mode=decision.mode,
+            route=decision.route,
+            reasons=decision.reasons,
+            codes=tuple(
+                self._code_decision(encounter, output, self.spans, int(k), float(probabilities[0, k]))
+                for k in ranked
+            ),
+            confidence=float(confidence[0]),
+            threshold=None if self.certificate is None else self.certificate.threshold,
+            certificate_id=None if self.certificate is None else self.certificate.id,
+            versions={"surecode": version("surecode"), "runtime": self.runtime},
+            hashes=dict(self.hashes),
+        )
+
+    def ranked(self, logits: NDArray[np.floating]) -> list[Code]:
+        """Every code of the label space, most probable first; ties in label-space order."""
+        order = np.argsort(-logits, kind="stable")
+        return [self.label_space.codes[k] for k in order]
+
+    def _code_decision(
+        self,
+        encounter: Encounter,
+        output: Output,
+        policy: SpanPolicy,
+        position: int,
+        probability: float,
+    ) -> CodeDecision:
+        code = self.label_space.codes[position]
+        texts = [document.text for document in encounter.documents]
+        windows = output.windows
+        words = score_words(
+            texts, windows.document, windows.offsets, output.contributions[:, position]
+        )
+        evidence = tuple(
+            Quote(
+                encounter.documents[span.document].document_id,
+                span.start,
+                span.end,
+                texts[span.document][span.start : span.end],
+                span.score,
+            )
+            for span in evidence_spans(words, texts, policy)
+        )
+        release = release_of(code.system, encounter.date_of_service)
+        return CodeDecision(
+            code.system, code.value, release, title(code), probability, "neural", evidence
+        )
+
+    def _encounter(self, text: str, day: date) -> Encounter:
+        return Encounter(
+            encounter_id="note",
+            patient_id="unknown",
+            specialty=self.specialty,
+            setting="professional",
+            payer="unknown",
+            date_of_service=day,
+            documents=(Document("note", "note", text),),
+        )

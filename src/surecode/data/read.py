@@ -1,0 +1,100 @@
+"""A data source's settings → the encounters of one specialty, split and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from surecode.data.sources import cantemist, codiesp, synthetic, table
+from surecode.data.splits import KEEP, Sourced, assign, assign_official, select
+from surecode.data.table import check_encounters
+from surecode.encounter import Encounter, Split
+from surecode.settings import (
+    CantemistSettings,
+    CodiespSettings,
+    DataSettings,
+    SpecialtySettings,
+    SyntheticSettings,
+    TableSettings,
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Encounters with splits, and how they came by them.
+
+    Attributes:
+        name: what to print beside every figure, such as "synthetic (generated)".
+        encounters: sorted by id.
+        cut_groups: source articles that the publisher's own splits cut.
+    """
+
+    name: str
+    encounters: tuple[Encounter, ...]
+    cut_groups: int = 0
+
+    def of(self, split: Split) -> list[Encounter]:
+        """The encounters of one split."""
+        return [encounter for encounter in self.encounters if encounter.split == split]
+
+
+def read(data: DataSettings, specialty: SpecialtySettings, seed: int) -> Dataset:
+    """Read a source, keep the specialty's encounters and its code systems, make the splits.
+
+    Codes of systems outside of the label space's are not this coder's business and are left out
+    of the gold. Raises `InputError` for anything wrong with the source.
+    """
+    items = [
+        _in_scope(item, specialty.label_space.systems)
+        for item in select(_items(data, specialty), specialty.include)
+    ]
+    check_encounters(
+        (item.encounter for item in items), maximum_characters=data.maximum_characters
+    )
+    official = isinstance(data, CodiespSettings | CantemistSettings)
+    kept = isinstance(data, TableSettings) and items[0].official_split is not None
+    if official or kept:
+        policy: Mapping[str, Mapping[Split, float]] = data.shares if official else KEEP  # type: ignore[assignment]
+        assignment = assign_official(items, policy, seed)
+        return Dataset(_name(data), tuple(assignment.encounters), assignment.cut_groups)
+    return Dataset(_name(data), tuple(assign(items, data.shares, seed)))  # type: ignore[arg-type]
+
+
+def _items(data: DataSettings, specialty: SpecialtySettings) -> list[Sourced]:
+    match data:
+        case SyntheticSettings():
+            encounters = synthetic.generate(
+                specialty=specialty.name,
+                encounters=data.encounters,
+                seed=data.seed,
+                difficulty=data.difficulty,
+                typo_rate=data.typo_rate,
+                start=data.start,
+                end=data.end,
+            )
+            return [Sourced(encounter, encounter.patient_id) for encounter in encounters]
+        case CodiespSettings():
+            return list(codiesp.read(data.root, data.language, data.kinds))
+        case CantemistSettings():
+            return list(cantemist.read(data.root))
+        case TableSettings():
+            return list(table.read(data.root, data.code_check))
+
+
+def _in_scope(item: Sourced, systems: Collection[str]) -> Sourced:
+    encounter = item.encounter
+    codes = tuple(gold for gold in encounter.codes if gold.code.system in systems)
+    evidence = tuple(item for item in encounter.evidence if item.code.system in systems)
+    return replace(item, encounter=replace(encounter, codes=codes, evidence=evidence))
+
+
+def _name(data: DataSettings) -> str:
+    match data:
+        case SyntheticSettings():
+            return f"synthetic, difficulty {data.difficulty:g}"
+        case CodiespSettings():
+            return f"CodiEsp v4, {data.language}"
+        case CantemistSettings():
+            return "CANTEMIST"
+        case TableSettings():
+            return data.root.name

@@ -1,0 +1,1 @@
+"""Readers of encounters, one module for each source."""

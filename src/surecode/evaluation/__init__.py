@@ -1,0 +1,1 @@
+"""What a coder is worth: metrics as pure functions, pictures, `evaluate` modules."""

@@ -1,0 +1,1 @@
+"""Why this code: from token contributions to the words of a document."""

@@ -1,0 +1,95 @@
+"""Writing whole or not at all: a reader never meets half a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from surecode.errors import InputError
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary file in the same folder that takes ``path``'s place when the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp lets only the owner read; a written file follows the user's umask like any other.
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text in UTF-8, whole or not at all."""
+    with whole(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON that is the same for the same content."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, remedy: str) -> Any:
+    """Read JSON; raises `InputError` with the remedy where the file is absent or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; {remedy}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
+    except ValueError:
+        raise InputError(f"{path}: is damaged, no JSON; {remedy}") from None
+
+
+def read_json_lines(path: Path, remedy: str) -> list[Any]:
+    """Read JSON Lines; raises `InputError` with the remedy where the file is absent or damaged."""
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; {remedy}") from None
+    except ValueError:
+        raise InputError(f"{path}: is damaged, no JSON Lines; {remedy}") from None
+
+
+def read_note(path: Path, maximum_characters: int) -> str:
+    """Read one note in UTF-8.
+
+    Raises:
+        InputError: it is absent, no UTF-8, or longer than ``maximum_characters``.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); give the path of a text file"
+        ) from None
+    return decode_note(raw, str(path), maximum_characters)
+
+
+def decode_note(raw: bytes, name: str, maximum_characters: int) -> str:
+    """Bytes → text; raises `InputError` as :func:`read_note` does."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name}: not UTF-8 at byte {error.start}; convert it, e.g. with iconv -t UTF-8"
+        ) from None
+    if len(text) > maximum_characters:
+        raise InputError(
+            f"{name}: {len(text):,} characters, the limit is {maximum_characters:,}; split the "
+            "note into documents or raise maximum_characters"
+        )
+    return text

@@ -1,0 +1,1 @@
+"""MLflow's room: runs, registered models, serving."""

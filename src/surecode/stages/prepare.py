@@ -1,0 +1,41 @@
+"""``surecode prepare``: a source's files → the run's encounter table, splits and label space."""
+
+from __future__ import annotations
+
+from surecode.codes.label_space import LabelSpace
+from surecode.data.read import read
+from surecode.data.splits import check_splits
+from surecode.encounter import SPLITS
+from surecode.settings import Config
+from surecode.stages.run_folder import Figures, RunFolder
+
+
+def prepare(config: Config) -> Figures:
+    """Write encounters and label space; raises `InputError` for anything wrong with the source."""
+    folder = RunFolder(config)
+    dataset = read(config.data, config.specialty, config.seed)
+    check_splits(dataset.encounters)
+    wanted = config.specialty.label_space
+    space = LabelSpace.from_encounters(dataset.encounters, wanted.systems, wanted.minimum_count)
+    folder.begin()
+    folder.write_data(dataset, space)
+    counts = {split: len(dataset.of(split)) for split in SPLITS}
+    test = dataset.of("test")
+    gold = sum(len(e.code_set) for e in test)
+    covered = sum(code in space for e in test for code in e.code_set)
+    return folder.finish(
+        "prepare",
+        {
+            "data": dataset.name,
+            "specialty": config.specialty.name,
+            "encounters": counts,
+            "codes": len(space),
+            "label_space": space.hash,
+            "test_codes_in_label_space": covered / gold if gold else None,
+            "test_encounters_in_label_space": sum(
+                all(code in space for code in e.code_set) for e in test
+            )
+            / len(test),
+            "groups_cut_by_official_splits": dataset.cut_groups,
+        },
+    )

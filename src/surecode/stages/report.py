@@ -1,0 +1,128 @@
+"""What a person sees while stages run: a line when one ends, a short table at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from surecode.settings import Config
+from surecode.stages.run_folder import Figures
+
+console = Console(soft_wrap=True, highlight=False)
+
+
+def start(config: Config) -> None:
+    """Say what runs and where its files go."""
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
+    # Denormal numbers of a sharp attention would slow a CPU down tenfold.
+    torch.set_flush_denormal(True)
+    console.print(f"[bold]{config.specialty.name}[/bold] → {config.run_folder}")
+
+
+def announce(stage: str, figures: Figures) -> None:
+    """One line per finished stage."""
+    console.print(f"  [bold]{stage:10}[/bold] {_LINES[stage](figures)}")
+
+
+def summary(config: Config, figures: Mapping[str, Figures]) -> None:
+    """The run's result and where everything lies."""
+    console.print(results_table([(config.specialty.name, figures)]))
+    console.print(f"run folder {config.run_folder}, figures {config.artifact_folder}")
+
+
+def results_table(runs: list[tuple[str, Mapping[str, Figures]]]) -> Table:
+    """One row per specialty; the data's name stands in the title."""
+    names = ", ".join(sorted({figures["evaluate"]["data"] for _, figures in runs}))
+    table = Table(title=f"Results on test ({names})")
+    table.add_column("specialty")
+    for column in (
+        "encounters",
+        "micro-F1",
+        "dictionary",
+        "exact match",
+        "threshold",
+        "automation rate [95%]",
+        "accuracy among automated",
+    ):
+        table.add_column(column, justify="right")
+    for specialty, figures in runs:
+        evaluate, calibrate = figures["evaluate"], figures["calibrate"]
+        table.add_row(
+            specialty,
+            str(evaluate["encounters"]),
+            f"{evaluate['coder']['micro_f1']:.3f}",
+            f"{evaluate['dictionary']['micro_f1']:.3f}",
+            f"{evaluate['coder']['exact_match']:.3f}",
+            _threshold(calibrate),
+            _interval(evaluate["automation_rate"]),
+            _accuracy(evaluate["accuracy_among_automated"]),
+        )
+    return table
+
+
+def _threshold(calibrate: Figures) -> str:
+    value = calibrate["threshold"]
+    return "none" if value is None else f"{value:.3f}"
+
+
+def _interval(rate: Mapping[str, Any]) -> str:
+    return f"{rate['value']:.1%} [{rate['low']:.1%}, {rate['high']:.1%}]"
+
+
+def _accuracy(rate: Mapping[str, Any] | None) -> str:
+    return "–" if rate is None else f"{rate['value']:.1%} ({rate['count']}/{rate['total']})"
+
+
+def _prepare(figures: Figures) -> str:
+    counts = ", ".join(f"{split} {count}" for split, count in figures["encounters"].items())
+    return f"{figures['data']}: {counts}; {figures['codes']} codes"
+
+
+def _train(figures: Figures) -> str:
+    if figures["reused"]:
+        return "reused: these settings are trained already (trainer.resume=false trains anew)"
+    early = ", stopped early" if figures["stopped_early"] else ""
+    return (
+        f"{figures['epochs']} epochs{early}, loss on tune {figures['best_tune_loss']:.4f}, "
+        f"{figures['seconds']:.0f} s"
+    )
+
+
+def _calibrate(figures: Figures) -> str:
+    return str(figures["reason"])
+
+
+def _evaluate(figures: Figures) -> str:
+    coder, dictionary = figures["coder"], figures["dictionary"]
+    return (
+        f"{figures['encounters']} encounters: micro-F1 {coder['micro_f1']:.3f} (dictionary "
+        f"{dictionary['micro_f1']:.3f}), exact match {coder['exact_match']:.3f} (dictionary "
+        f"{dictionary['exact_match']:.3f}), automation rate {_interval(figures['automation_rate'])}"
+    )
+
+
+def _explain(figures: Figures) -> str:
+    touched = figures["gold_evidence_touched"]
+    share = "no gold evidence" if touched is None else f"{touched:.1%} touch the gold evidence"
+    gap = figures["completeness_gap_median"]
+    checked = "" if gap is None else f"; integrated gradients complete within {gap:.2%} (median)"
+    return f"{figures['codes']} codes, {share}{checked}"
+
+
+def _register(figures: Figures) -> str:
+    return f"{figures['model']} version {figures['version']} as {figures['alias']}"
+
+
+_LINES = {
+    "prepare": _prepare,
+    "train": _train,
+    "calibrate": _calibrate,
+    "evaluate": _evaluate,
+    "explain": _explain,
+    "register": _register,
+}

@@ -1,0 +1,78 @@
+"""Where a run's files lie, and how a stage writes its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from surecode.codes.label_space import LabelSpace
+from surecode.data import table
+from surecode.data.read import Dataset
+from surecode.encounter import Encounter, Split
+from surecode.errors import InputError
+from surecode.files import read_json, write_json, write_text
+from surecode.settings import Config
+
+Figures = dict[str, Any]
+
+
+class RunFolder:
+    """``runs/<specialty>/<hash>/`` of one configuration."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.path = config.run_folder
+        self.bundle = self.path / "bundle"
+        self.checkpoints = self.path / "checkpoints"
+        self.pictures = self.path / "pictures"
+        self.predictions = self.path / "predictions.parquet"
+        self.decisions = self.path / "decisions.jsonl"
+        self.evidence = self.path / "evidence.jsonl"
+        self._encounters = self.path / "encounters.parquet"
+        self._label_space = self.path / "label_space.json"
+
+    def begin(self) -> None:
+        """Make the folder and write the resolved configuration into it."""
+        plain = self.config.model_dump(mode="json")
+        write_text(self.path / "resolved.yaml", yaml.safe_dump(plain, sort_keys=False))
+
+    def write_data(self, dataset: Dataset, label_space: LabelSpace) -> None:
+        """Keep the run's encounters and its label space."""
+        table.write(dataset.encounters, self._encounters)
+        label_space.write(self._label_space)
+
+    def encounters(self, split: Split) -> list[Encounter]:
+        """The encounters of one split, as `surecode prepare` wrote them."""
+        self._need(self._encounters, "prepare")
+        return [e for e in table.read(self._encounters) if e.split == split]
+
+    def label_space(self) -> LabelSpace:
+        """The run's label space."""
+        self._need(self._label_space, "prepare")
+        return LabelSpace.read(self._label_space)
+
+    def has(self, stage: str) -> bool:
+        """Whether a stage has finished in this folder."""
+        return (self.path / f"{stage}.json").exists()
+
+    def figures(self, stage: str) -> Figures:
+        """The figures of a finished stage; raises `InputError` where it has not run."""
+        self._need(self.path / f"{stage}.json", stage)
+        figures: Figures = read_json(self.path / f"{stage}.json", f"run `surecode {stage}` again")
+        return figures
+
+    def finish(self, stage: str, figures: Mapping[str, Any]) -> Figures:
+        """Write a stage's figures into the run folder and to their fixed place."""
+        written = dict(figures)
+        write_json(self.path / f"{stage}.json", written)
+        write_json(self.config.artifact_folder / f"{stage}.json", written)
+        return written
+
+    def _need(self, path: Path, stage: str) -> None:
+        if not path.exists():
+            raise InputError(
+                f"{path}: not found; run `surecode {stage}` with the same settings first"
+            )

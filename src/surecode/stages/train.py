@@ -1,0 +1,87 @@
+"""``surecode train``: fit adapter and head on train, stop by the loss on tune."""
+
+from __future__ import annotations
+
+import time
+
+import pytorch_lightning as pl
+import torch
+
+from surecode.bundle.weights import CoderSettings, write_weights
+from surecode.coder.build import build_network
+from surecode.coder.datamodule import CoderData
+from surecode.coder.encoder import load_tokenizer
+from surecode.coder.module import CoderModule
+from surecode.coder.train import fit
+from surecode.data.windows import Windower
+from surecode.registry.tracking import log_parameters, open_run
+from surecode.settings import Config
+from surecode.stages.run_folder import Figures, RunFolder
+
+
+def train(config: Config) -> Figures:
+    """Train, or reuse the finished training of exactly these settings."""
+    folder = RunFolder(config)
+    space = folder.label_space()
+    if config.trainer.resume and folder.has("train"):
+        return folder.finish("train", folder.figures("train") | {"reused": True})
+    with open_run(config, {"data": config.data.source}) as run:
+        log_parameters(config)
+        pl.seed_everything(config.seed, workers=True, verbose=False)
+        network, lock = build_network(config.encoder, config.adapter, config.head, len(space))
+        tokenizer = load_tokenizer(
+            config.encoder.name, config.encoder.source, config.encoder.revision
+        )
+        windower = Windower(
+            tokenizer, config.encoder.window_length, config.encoder.window_overlap
+        )
+        splits = []
+        for split in ("train", "tune"):
+            encounters = folder.encounters(split)
+            gold = space.encode([encounter.code_set for encounter in encounters])
+            splits.append((windower.all(encounters), gold))
+        network.head.start_at(torch.from_numpy(splits[0][1].mean(axis=0)).float())
+        data = CoderData(
+            *splits,
+            padding_id=int(tokenizer.pad_token_id or 0),
+            batch_tokens=config.trainer.batch_tokens,
+            seed=config.seed,
+        )
+        module = CoderModule(network, config.optim)
+        began = time.monotonic()
+        result = fit(
+            module,
+            data,
+            config.trainer,
+            config.optim.gradient_clip,
+            folder.checkpoints,
+            run.lightning_logger(),
+        )
+        weights = write_weights(
+            folder.bundle,
+            network,
+            lock,
+            space,
+            tokenizer,
+            CoderSettings(
+                specialty=config.specialty.name,
+                encoder=config.encoder,
+                adapter=config.adapter,
+                head=config.head,
+            ),
+        )
+        run.log({"train/epochs": result.epochs, "tune/best_loss": result.best_tune_loss})
+        return folder.finish(
+            "train",
+            {
+                "epochs": result.epochs,
+                "stopped_early": result.stopped_early,
+                "best_tune_loss": result.best_tune_loss,
+                "trained_parameters": result.trained_parameters,
+                "model": weights.sha256,
+                "encoder": lock.to_dict(),
+                "mlflow_run": run.run_id,
+                "seconds": round(time.monotonic() - began, 1),
+                "reused": False,
+            },
+        )
