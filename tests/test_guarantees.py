@@ -1,7 +1,7 @@
 """Monte Carlo: certified thresholds keep their promise, empirical thresholds do not.
 
 Every population has a latent probability p that an encounter's code set is right and a confidence
-score = logit(p) + noise, so the true accuracy of "automate from t on" is an integral and each
+score = logit(p) + noise, so the true accuracy of "automate from t on" is known exactly and each
 repetition is judged by the truth, not by another sample. A repetition draws tune (scores only, for
 the grid) and calibrate, chooses a threshold and violates where its true accuracy is below the
 level. The exact binomial bound decides: more violations than the 99.9% quantile of
@@ -29,15 +29,15 @@ Method = Callable[[Floats, Floats, NDArray[np.bool_]], float | None]
 
 TARGET = Target("exact", 0.95, 0.10)
 TUNE_N = 500
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(1000)
-QUANTILES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2
+ATOMS = 1000
 
 
 @dataclass(frozen=True)
 class Population:
     """p ~ ceiling * Beta(base * spread, (1 - base) * spread); score = logit(p) + sigma * N(0, 1).
 
-    A share ``bad_top`` of the encounters has the highest scores and p = .3; ``step`` rounds the
+    p takes one of 1,000 equally likely quantiles, so that the truth is a sum. ``flat``: p is base.
+    A share ``bad_top`` of the encounters has the highest scores and p = .3. ``step`` rounds the
     scores to its multiples, so that they tie.
     """
 
@@ -50,10 +50,13 @@ class Population:
     step: float = 0.0
 
     def draw(self, rng: np.random.Generator, n: int) -> tuple[Floats, NDArray[np.bool_]]:
-        p = self._latent(rng.beta(self._a, self._b, n))
-        score = special.logit(p) + self.sigma * rng.standard_normal(n)
-        bad = rng.random(n) < self.bad_top
-        p, score = np.where(bad, 0.3, p), np.where(bad, 50.0 + rng.random(n), score)
+        """Scores `[n]` and whether the code set is right `[n]`."""
+        atom = rng.integers(ATOMS, size=n)
+        p = self._p[atom]
+        score = self._logit[atom] + self.sigma * rng.standard_normal(n)
+        if self.bad_top:
+            bad = rng.random(n) < self.bad_top
+            p, score = np.where(bad, 0.3, p), np.where(bad, 50.0 + rng.random(n), score)
         if self.step:
             score = np.round(score / self.step) * self.step
         return score, rng.random(n) < p
@@ -62,35 +65,29 @@ class Population:
         """True accuracy and true automation rate from ``threshold`` on."""
         if self.step:  # round(score / step) >= k exactly where score >= (k - 1/2) * step
             threshold = (np.ceil(threshold / self.step - 1e-9) - 0.5) * self.step
-        p = self._nodes
-        selected = WEIGHTS * special.ndtr((special.logit(p) - threshold) / self.sigma)
+        selected = special.ndtr((self._logit - threshold) / self.sigma) / ATOMS
         top = float(np.clip(51.0 - threshold, 0.0, 1.0)) * self.bad_top
         rate = (1 - self.bad_top) * selected.sum() + top
-        right = (1 - self.bad_top) * (selected * p).sum() + 0.3 * top
+        right = (1 - self.bad_top) * (selected * self._p).sum() + 0.3 * top
         return float(right / rate), float(rate)
 
     @cached_property
     def best_rate(self) -> float:
         """The automation rate of the most lenient threshold that truly reaches the level."""
-        pairs = [self.accuracy_and_rate(t) for t in np.linspace(-8.0, 12.0, 4001)]
+        pairs = [self.accuracy_and_rate(t) for t in np.linspace(-8.0, 12.0, 2001)]
         return max((rate for accuracy, rate in pairs if accuracy >= TARGET.level), default=0.0)
 
     @cached_property
-    def _nodes(self) -> Floats:
-        return self._latent(special.betaincinv(self._a, self._b, QUANTILES))
-
-    @property
-    def _a(self) -> float:
-        return self.base * self.spread
-
-    @property
-    def _b(self) -> float:
-        return (1 - self.base) * self.spread
-
-    def _latent(self, beta: Floats) -> Floats:
+    def _p(self) -> Floats:
         if self.flat:
-            return np.full_like(beta, self.base)
-        return np.clip(self.ceiling * beta, 1e-12, 1 - 1e-12)
+            return np.full(ATOMS, self.base)
+        middle = (np.arange(ATOMS) + 0.5) / ATOMS
+        beta = special.betaincinv(self.base * self.spread, (1 - self.base) * self.spread, middle)
+        return np.asarray(np.clip(self.ceiling * beta, 1e-12, 1 - 1e-12), dtype=np.float64)
+
+    @cached_property
+    def _logit(self) -> Floats:
+        return np.asarray(special.logit(self._p), dtype=np.float64)
 
 
 POPULATIONS = {

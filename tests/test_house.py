@@ -162,6 +162,7 @@ def test_every_third_party_import_is_declared() -> None:
         "hydra": "hydra-core",
         "pydantic_core": "pydantic",
         "sklearn": "scikit-learn",
+        "yaml": "pyyaml",
     }
     roots = {name.split(".")[0] for path in MODULES for name in imports(path)}
     foreign = roots - set(sys.stdlib_module_names) - {"surecode"}

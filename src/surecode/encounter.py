@@ -83,10 +83,15 @@ class Document:
     text: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        if not self.text.strip():
+        if not any(character.isalnum() for character in self.text):
             raise InputError(
                 f"document {self.document_id}: the text is empty; "
                 "give a note with words in it or leave the document out"
+            )
+        if any("\ud800" <= character <= "\udfff" for character in self.text):
+            raise InputError(
+                f"document {self.document_id}: the text holds half of a surrogate pair, "
+                "which is no character; decode it anew from its source"
             )
 
     @cached_property
@@ -226,7 +231,9 @@ class Encounter:
                 f"encounter {name}: the field {missing} is missing; "
                 "docs/architecture.md lists the fields of an encounter"
             ) from None
-        except (TypeError, AttributeError):
+        except InputError:
+            raise
+        except (TypeError, AttributeError, ValueError):
             # The cause may quote a value of the row, and so patient text: it is dropped.
             raise InputError(
                 f"encounter {name}: a field has the wrong type; "

@@ -96,7 +96,8 @@ def test_invariant_under_increasing_maps_and_permutation(split: Split, seed: int
     plain = run(split.confidence, split.correct, split.grid)
 
     def bend(x: np.ndarray) -> np.ndarray:
-        return np.exp(3 * x) - 7
+        bent: np.ndarray = np.exp(3 * x) - 7
+        return bent
 
     bent = run(bend(split.confidence), split.correct, bend(split.grid))
     order = np.random.default_rng(seed).permutation(len(split.confidence))
@@ -224,8 +225,9 @@ def test_testing_stops_at_the_first_failure() -> None:
 @pytest.mark.parametrize(
     ("n", "target", "start"),
     [
-        (300, Target(), 45),
-        (301, Target(), 77),
+        (307, Target(), 45),
+        (308, Target(), 77),
+        (1000, Target(level=0.99), 230),
         (100, Target(delta=0.05), 59),
         (1000, Target(level=0.9), 38),
     ],

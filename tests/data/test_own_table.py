@@ -205,3 +205,14 @@ def test_a_missing_file_and_another_suffix_are_refused(tmp_path: Path) -> None:
         read(tmp_path / "notes.csv")
     with pytest.raises(InputError, match=r"the suffix is not one of \.csv, \.parquet, \.jsonl"):
         read(written(tmp_path, b"", "notes.xlsx"))
+
+
+@pytest.mark.parametrize("kind", ["json", "csv"])
+def test_the_documented_examples_are_read(kind: str, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/data.md").read_text(encoding="utf-8")
+    (block,) = re.findall(rf"```{kind}\n(.*?)```", page, flags=re.DOTALL)
+    name = "notes.csv" if kind == "csv" else "notes.jsonl"
+    (encounter,) = read(written(tmp_path, block.encode(), name))
+    assert HYPERTENSION in encounter.code_set
+    span = encounter.evidence[0].span
+    assert encounter.text(span.document_id)[span.start : span.end] == "hypertension"

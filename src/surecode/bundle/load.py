@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from surecode.bundle import layout
 from surecode.bundle.seal import verify
 from surecode.bundle.weights import CoderSettings, read_weights
-from surecode.calibration.certificate import Certificate
+from surecode.calibration.certificate_file import read_certificate
 from surecode.calibration.decoding import Decoding
 from surecode.calibration.probabilities import ProbabilityCalibrator
 from surecode.codes.label_space import LabelSpace
@@ -50,6 +50,7 @@ def load_bundle(folder: Path, sealed: bool = True) -> Coder:
     encoder = settings.encoder.model_copy(update={"sha256": weights.lock.sha256})
     network, _ = build_network(encoder, settings.adapter, settings.head, len(label_space))
     network.load_state(weights.adapter, weights.head)
+    network.merge_adapter()
     network.eval().requires_grad_(False)
     tokenizer = tokenizer_from(folder / layout.TOKENIZER)
     calibrator = _calibrator(folder / layout.CALIBRATOR)
@@ -64,7 +65,7 @@ def load_bundle(folder: Path, sealed: bool = True) -> Coder:
         hashes=certified_hashes(weights.sha256, label_space, calibrator),
         runtime=f"torch-{torch.__version__.split('+')[0]}-cpu-fp32",
         calibrator=calibrator,
-        certificate=Certificate.read(certificate) if certificate.exists() else None,
+        certificate=read_certificate(certificate) if certificate.exists() else None,
     )
 
 

@@ -7,6 +7,7 @@ incomplete beta functions.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Literal
 
 import numpy as np
@@ -55,7 +56,8 @@ def required_encounters(level: float, delta: float, errors: int = 0) -> int:
     At .95 and .1: 45 without an error, 77 with one, 105 with two. Fewer than the first can certify
     nothing.
     """
-    n = errors + 1
-    while p_binomial(errors, n, 1.0 - level) > delta:
-        n += 1
-    return n
+    candidates = range(errors + 1, 2**31)
+    enough = bisect_left(
+        candidates, True, key=lambda n: bool(p_binomial(errors, n, 1.0 - level) <= delta)
+    )
+    return candidates[enough]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from surecode.calibration.certificate import Certificate, Target
 from surecode.errors import InputError
+from surecode.files import write_text
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "id": (str,),
@@ -48,12 +48,7 @@ _NAMES |= {dict: "an object", list: "a list", type(None): "null"}
 def write_certificate(certificate: Certificate, path: Path) -> None:
     """Write ``path`` as JSON; floats are written so that they read back exactly."""
     text = json.dumps(asdict(certificate), indent=2, allow_nan=False, default=date.isoformat)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(path, text + "\n")
 
 
 def read_certificate(path: Path) -> Certificate:

@@ -10,13 +10,14 @@ The order is fixed without calibrate's gold:
 
 - The thresholds are quantiles of *tune's* confidences, so they do not depend on calibrate at all.
 - The sequence starts at the first threshold that selects ``start_n`` of calibrate's encounters: a
-  count of confidences, which sees no gold. Where accuracy does not rise again below the threshold
-  at which it first misses the target, the proof is exact (the errors above that threshold are
-  binomial given their number, and those below it are no rarer). Populations that break this, with
-  a bad top, were measured to stay below delta: ``tests/test_guarantees.py``.
+  count of confidences, which sees no gold. Let t be the strictest threshold that truly misses the
+  target. If t selects ``start_n``, it has to pass, and given how many it selects its errors are
+  binomial: at most delta. If it selects fewer, the sequence starts below t, and the bound holds as
+  long as the encounters there are not right more often than the level, as with any confidence
+  that falls with accuracy. A population that breaks this (the top is bad) was measured to stay
+  below delta as well: ``tests/test_guarantees.py``.
 
-Price: a sort and a binary search, well under a millisecond for 5,000 encounters and 400
-thresholds.
+Price: a sort and a binary search, about a millisecond for 5,000 encounters and 400 thresholds.
 """
 
 from __future__ import annotations
@@ -40,7 +41,6 @@ from surecode.calibration.certificate import (
 from surecode.errors import InputError
 
 GRID_SIZE = 400
-SMALL_SPLIT = 300
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,17 @@ def quantile_grid(confidence: ArrayLike, size: int = GRID_SIZE) -> NDArray[np.fl
 def default_start_n(n: int, target: Target) -> int:
     """How many of ``n`` encounters the first threshold must select.
 
-    Up to 300 encounters as many as zero errors need (45 at .95 and .1), because a later start
-    leaves little to test; above, as many as one error allows (77), because one unlucky error
-    would end the sequence at its start. Numbers between the two, and between 77 and the 105 that
-    allow a second error, allow no more errors and only come later: simulated with 1,000
-    encounters (population C of the tests), a start at 77 reached .49 of the best possible
-    automation, at 60 and at 99 .38.
+    As many as one error allows (77 at .95 and .1), because a single unlucky error would end a
+    stricter sequence at its start; in a split of less than four times that number, where a late
+    start leaves little to test, as many as zero errors need (45). Numbers between these, or
+    between 77 and the 105 that allow a second error, allow no more errors and only come later:
+    simulated with 1,000 encounters (population C of the tests), a start at 77 reached .49 of the
+    best possible automation, at 60 and at 99 .38.
     """
-    allowed_errors = 0 if n <= SMALL_SPLIT else 1
-    return required_encounters(target.level, target.delta, allowed_errors)
+    with_one_error = required_encounters(target.level, target.delta, errors=1)
+    if n >= 4 * with_one_error:
+        return with_one_error
+    return required_encounters(target.level, target.delta)
 
 
 def fixed_sequence(

@@ -6,6 +6,7 @@ lost on reload (Hu et al. 2021, arXiv 2106.09685).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -43,7 +44,10 @@ def add_lora(
         layers_to_transform=None if layers is None else list(layers),
     )
     try:
-        return get_peft_model(encoder, config)
+        with warnings.catch_warnings():
+            # PEFT 0.21 asks transformers 5 for an attribute under its old name.
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
+            return get_peft_model(encoder, config)
     except ValueError:
         raise InputError(
             f"adapter.target_modules={list(target_modules)} with adapter.layers={layers}: the "

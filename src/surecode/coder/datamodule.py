@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytorch_lightning as pl
+import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
@@ -66,6 +67,12 @@ class CoderData(pl.LightningDataModule):
     def val_dataloader(self) -> DataLoader[Batch]:
         """tune, in its own order."""
         return self._loader(self._tune, seed=None)
+
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        """Batches are frozen, so a copy goes to the device."""
+        return batch.to(device)
 
     def _loader(
         self, split: tuple[Sequence[Windows], NDArray[np.bool_]], seed: int | None

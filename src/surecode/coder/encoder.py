@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import cached_file
+from transformers.utils import logging as transformers_logging
 
 from surecode.errors import InputError
 
@@ -61,6 +62,9 @@ def load_encoder(
             f"encoder {name}: its weights have sha256 {lock.sha256[:12]}…, expected "
             f"{str(sha256)[:12]}…; reinstall the package or correct encoder.sha256"
         )
+    # Its bar runs for a fraction of a second and breaks up the report of the stages.
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
     model = AutoModel.from_pretrained(
         weights.parent,
         attn_implementation=attention,
@@ -111,7 +115,5 @@ def _weights(name: str, source: str, revision: str | None) -> Path:
 
 
 def _without_dropout(folder: Path) -> dict[str, float]:
-    from transformers import AutoConfig
-
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False).to_dict()
     return {key: 0.0 for key, value in config.items() if "dropout" in key and value}

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim import AdamW
@@ -94,9 +93,3 @@ class CoderModule(pl.LightningModule):
             raise InputError(
                 "the checkpoint belongs to another network; train again with trainer.resume=false"
             )
-
-    def transfer_batch_to_device(
-        self, batch: Batch, device: torch.device, dataloader_idx: int
-    ) -> Batch:
-        """Batches are frozen, so a copy goes to the device."""
-        return batch.to(device)

@@ -53,6 +53,13 @@ class Network(nn.Module):
         """Weights of the head alone."""
         return {k: v.detach().cpu().contiguous() for k, v in self.head.state_dict().items()}
 
+    def merge_adapter(self) -> None:
+        """Fold the adapter into the encoder: the same function at a third of the matrix products.
+
+        Merged in fp32. Afterwards the network codes; it trains no more.
+        """
+        self.encoder = self.encoder.merge_and_unload()
+
     def load_state(self, adapter: Mapping[str, Tensor], head: Mapping[str, Tensor]) -> None:
         """Put trained weights in place.
 

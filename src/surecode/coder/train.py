@@ -70,6 +70,7 @@ def fit(
     start = resume_from if settings.resume and resume_from.exists() else None
     if start is not None:
         load_checkpoint(start)
+    module.train()  # pre-trained models are loaded in eval mode, and Lightning keeps the mode
     trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)
     restore(module, folder / "best.ckpt")
     return Fit(
@@ -108,7 +109,6 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 def _quieten() -> None:
     """Leave the progress bar; drop advice about loaders and hardware that does not apply here."""
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
-    logging.getLogger("pytorch_lightning.accelerators.cuda").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
-    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")

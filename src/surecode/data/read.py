@@ -44,13 +44,14 @@ def read(data: DataSettings, specialty: SpecialtySettings, seed: int) -> Dataset
     Codes of systems outside of the label space's are not this coder's business and are left out
     of the gold. Raises `InputError` for anything wrong with the source.
     """
+    sourced = _items(data, specialty)
+    check_encounters(
+        (item.encounter for item in sourced), maximum_characters=data.maximum_characters
+    )
     items = [
         _in_scope(item, specialty.label_space.systems)
-        for item in select(_items(data, specialty), specialty.include)
+        for item in select(sourced, specialty.include)
     ]
-    check_encounters(
-        (item.encounter for item in items), maximum_characters=data.maximum_characters
-    )
     official = isinstance(data, CodiespSettings | CantemistSettings)
     kept = isinstance(data, TableSettings) and items[0].official_split is not None
     if official or kept:

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from surecode.errors import InputError
 from surecode.evaluation.selective import Rate, aurc, rate, risk_coverage
+from surecode.files import whole
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#6B6B6B"
 
@@ -169,15 +170,10 @@ def risk_coverage_curve(
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     """Write a PNG, whole or not at all; equal figures give equal bytes."""
-    target = Path(path)
     FigureCanvasAgg(figure)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
+    with whole(Path(path)) as temporary:
         figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return target
+    return Path(path)
 
 
 def _canvas(name: str, specialty: str, data: str, size: tuple[float, float]) -> tuple[Figure, Axes]:

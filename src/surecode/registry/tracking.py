@@ -24,10 +24,16 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
+import logging  # noqa: E402
+
 import mlflow  # noqa: E402  (reads the variables above on import)
 from mlflow.entities import RunStatus  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 from pytorch_lightning.loggers import MLFlowLogger  # noqa: E402
+
+# Announcements of tables created and experiments begun say nothing to a user of surecode.
+logging.getLogger("mlflow").setLevel(logging.ERROR)
+logging.getLogger("alembic").setLevel(logging.ERROR)
 
 REFERENCE = "mlflow_run.json"
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from surecode.bundle import layout
 from surecode.bundle.load import certified_hashes, load_bundle, write_calibrator
 from surecode.calibration.certificate import Certificate, Target, expiry_date
+from surecode.calibration.certificate_file import write_certificate
 from surecode.calibration.decoding import Decoding
 from surecode.calibration.fixed_sequence import certify, quantile_grid
 from surecode.calibration.probabilities import ProbabilityCalibrator
@@ -43,7 +44,7 @@ def calibrate(config: Config, today: date | None = None) -> Figures:
         calibrator = fit_calibrator(config, coder, splits["tune"], logits["tune"])
         certificate = _certify(config, coder, calibrator, splits, logits, created)
         write_calibrator(folder.bundle, calibrator, _span_policy(config))
-        certificate.write(folder.bundle / layout.CERTIFICATE)
+        write_certificate(certificate, folder.bundle / layout.CERTIFICATE)
         run.log_file(folder.bundle / layout.CERTIFICATE)
         run.log(
             {

@@ -6,7 +6,7 @@ from surecode.bundle import layout
 from surecode.bundle.card import render_card
 from surecode.bundle.load import load_bundle
 from surecode.bundle.seal import seal
-from surecode.calibration.certificate import Certificate
+from surecode.calibration.certificate_file import read_certificate
 from surecode.files import write_json, write_text
 from surecode.registry.models import register_bundle
 from surecode.registry.tracking import open_run
@@ -20,7 +20,7 @@ def register(config: Config) -> Figures:
     """Write card and manifest, register the bundle, and say where everything lies."""
     folder = RunFolder(config)
     evaluate = folder.figures("evaluate")
-    certificate = Certificate.read(folder.bundle / layout.CERTIFICATE)
+    certificate = read_certificate(folder.bundle / layout.CERTIFICATE)
     card = render_card(config, folder.figures("prepare"), evaluate, certificate)
     write_text(folder.bundle / layout.CARD, card)
     manifest = seal(folder.bundle)

@@ -19,8 +19,8 @@ from surecode.codes.systems import normalise
 from surecode.data import table
 from surecode.data.located import located
 from surecode.data.sources import flat_csv
-from surecode.data.sources.text_files import read_table_text
 from surecode.data.sources.flat_csv import Row
+from surecode.data.sources.text_files import read_table_text
 from surecode.data.splits import Sourced
 from surecode.data.table import CodeCheck
 from surecode.encounter import Encounter

@@ -11,11 +11,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from surecode.data.sources.synthetic.tables import Condition, Scenario, Wording
+from surecode.data.sources.synthetic.tables import Condition, Kind, Scenario, Wording
 from surecode.encounter import Code
 
 Role = Literal["principal", "also", "procedure"]
-Kind = Literal["negated", "uncertain", "historical", "family"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Patient:
     payer: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Claim:
     """Something that the note affirms, and the code that its wording may stand for.
 

@@ -11,11 +11,12 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from surecode.data.sources.synthetic.case import Case, Claim, Distractor, Kind, Patient, Role
+from surecode.data.sources.synthetic.case import Case, Claim, Distractor, Patient, Role
 from surecode.data.sources.synthetic.tables import (
     SIDES,
     UNCODED,
     Condition,
+    Kind,
     Procedure,
     Scenario,
     Specialty,
@@ -26,14 +27,14 @@ from surecode.data.sources.synthetic.weights import between, pick_ranked, pick_w
 from surecode.encounter import Code
 
 MOST_CODES = 4
-_SECOND_PRINCIPAL = 0.15
-_COMORBID = (0.55, 0.2)
+_SECOND_PRINCIPAL = 0.1
+_COMORBID = (0.38, 0.12)
 _SEVERAL_DOCUMENTS = (0.15, 0.4)
 _PASSING_SYMPTOM = (0.03, 0.4)
 _FURTHER_DISTRACTORS = 4
 _FURTHER_DISTRACTOR = (0.1, 0.75)
-_KINDS: tuple[Kind, ...] = ("negated", "uncertain", "historical", "family")
-_KIND_WEIGHTS = (0.45, 0.2, 0.2, 0.15)
+_KINDS: tuple[Kind, ...] = ("negated", "denied", "uncertain", "historical", "family")
+_KIND_WEIGHTS = (0.35, 0.2, 0.2, 0.15, 0.1)
 
 T = TypeVar("T")
 
@@ -158,34 +159,33 @@ class _Draw:
         return name
 
     def _distractors(self) -> tuple[Distractor, ...]:
-        rng, tables = self.rng, self.specialty.distractions
+        rng, scenario, tables = self.rng, self.scenario, self.specialty.distractions
         others = [
             condition
-            for condition in self.scenario.principals + self.scenario.comorbid
-            if condition.deniable and not self.specialty.groups(condition) & self.taken
+            for condition in scenario.principals + scenario.comorbid
+            if not self.specialty.groups(condition) & self.taken
         ]
-        absent = [pick_ranked(c.sideless, self.difficulty, rng) for c in others]
-        absent += self.scenario.excluded
-        diagnoses = [pick_ranked(c.sideless, self.difficulty, rng) for c in others if not c.symptom]
-        resolvable = [
-            pick_ranked(c.sideless, self.difficulty, rng)
-            for c in others
-            if not (c.symptom or c.chronic)
-        ]
+        excluded = self._names(c for c in others if c.absence == "excluded")
+        resolved = self._names(c for c in others if c.resolving and not c.symptom)
         subjects: dict[Kind, Sequence[str]] = {
-            "negated": absent,
-            "uncertain": diagnoses + list(self.scenario.excluded),
-            "historical": resolvable + list(tables.past_conditions),
-            "family": tables.family_conditions,
+            "negated": excluded + scenario.excluded,
+            "denied": self._names(c for c in others if c.absence == "denied"),
+            "uncertain": excluded + scenario.excluded,
+            "historical": resolved + scenario.past,
+            "family": scenario.family,
         }
         chance = between(_FURTHER_DISTRACTOR, self.difficulty)
         count = 1 + sum(rng.random() < chance for _ in range(_FURTHER_DISTRACTORS))
         found: dict[str, Distractor] = {}
         for kind in rng.choices(_KINDS, _KIND_WEIGHTS, k=count):
-            subject = rng.choice(subjects[kind])
-            template = pick_ranked(tables.templates(kind), self.difficulty, rng)
-            found.setdefault(subject, Distractor(kind, template, subject))
+            if subjects[kind]:
+                subject = rng.choice(subjects[kind])
+                template = pick_ranked(tables.of(kind), self.difficulty, rng)
+                found.setdefault(subject, Distractor(kind, template, subject))
         return tuple(found.values())
+
+    def _names(self, conditions: Iterable[Condition]) -> tuple[str, ...]:
+        return tuple(pick_ranked(c.sideless, self.difficulty, self.rng) for c in conditions)
 
 
 def _performed(procedure: Procedure, side: str) -> Claim:

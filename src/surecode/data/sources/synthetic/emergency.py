@@ -12,6 +12,7 @@ from surecode.data.sources.synthetic.tables import (
     Unclear,
     cpt,
     hcpcs,
+    sentences,
     side_left_out,
 )
 
@@ -31,7 +32,8 @@ _REPAIR = cpt(
 
 _HYPERTENSION = Condition(
     values=("I10",),
-    chronic=True,
+    absence="denied",
+    resolving=False,
     weight=5,
     names=("hypertension", "HTN", "essential hypertension", "high blood pressure"),
 )
@@ -39,7 +41,8 @@ _COMORBID = (
     _HYPERTENSION,
     Condition(
         values=("E11.9",),
-        chronic=True,
+        absence="denied",
+        resolving=False,
         weight=3,
         names=("type 2 diabetes", "T2DM", "type 2 diabetes mellitus", "type II DM"),
     ),
@@ -57,7 +60,7 @@ _CHEST = Scenario(
             weight=5,
             integral=("chest pain",),
             names=("pneumonia", "community-acquired pneumonia", "CAP", "infectious pneumonia"),
-            reasons=("fever and productive sputum for {2-5} days", "feeling feverish and winded"),
+            reasons=("fever and productive sputum for {2-5} days", "chills and feeling winded"),
             findings=(
                 "T {100.6-103.1} F, SpO2 {90-94}% RA, crackles at the base.",
                 "Film shows a lobar infiltrate.",
@@ -67,7 +70,8 @@ _CHEST = Scenario(
         ),
         Condition(
             values=("J44.1",),
-            chronic=True,
+            absence="never",
+            resolving=False,
             weight=4,
             names=(
                 "COPD exacerbation",
@@ -75,25 +79,26 @@ _CHEST = Scenario(
                 "AECOPD",
                 "decompensated COPD",
             ),
-            reasons=("worsening dyspnea and sputum", "trouble breathing, lifelong smoker"),
+            reasons=("worsening dyspnea and sputum", "trouble breathing for two days"),
             findings=("SpO2 {88-92}% RA, diffuse wheezes, pursed-lip breathing.",),
             plans=("Prednisone 40 mg for 5 days, duonebs with relief.",),
         ),
         Condition(
             values=("J45.901",),
-            chronic=True,
+            resolving=False,
             weight=3,
             names=("asthma exacerbation", "acute asthma exacerbation", "asthma flare"),
-            reasons=("wheezing since last night", "chest tightness, inhaler not helping"),
+            reasons=("wheezing since last night", "tight chest, inhaler not helping"),
             findings=("SpO2 {93-96}% RA, expiratory wheezes, peak flow {180-260}.",),
             plans=("Albuterol x{2-4} with relief, prednisone taper.",),
         ),
         Condition(
             values=("R07.9",),
+            absence="denied",
             weight=5,
             symptom=True,
-            names=("chest pain", "CP", "chest pain, unspecified"),
-            reasons=("pressure in the chest for {1-6} hours",),
+            names=("chest pain", "CP", "acute chest pain"),
+            reasons=("pressure in the chest for {2-6} hours",),
             findings=("Chest wall non-tender. Troponin <0.01 x2, ECG normal sinus rhythm.",),
             plans=("HEART score {1-3}, outpatient stress test.",),
         ),
@@ -110,6 +115,8 @@ _CHEST = Scenario(
     comorbid=_COMORBID,
     unclear_also=_ABBREVIATED,
     grey=(_HYPERTENSION,),
+    past=("lung cancer", "tuberculosis", "COVID-19"),
+    family=("hypertension", "heart attack"),
     excluded=("pulmonary embolism", "PE", "ACS", "pneumothorax"),
 )
 _ABDOMEN = Scenario(
@@ -130,7 +137,7 @@ _ABDOMEN = Scenario(
             weight=3,
             integral=("nausea and vomiting",),
             names=("ureteral stone", "ureteral calculus", "ureteric stone"),
-            reasons=("flank to groin ache, colicky",),
+            reasons=("colicky flank to groin ache",),
             findings=("CVA tenderness. CT: {3-6} mm distal stone, creatinine {0.8-1.2}.",),
             plans=("Tamsulosin, strain urine, urology in one week.",),
             orders=((_KETOROLAC, 0.7),),
@@ -147,10 +154,11 @@ _ABDOMEN = Scenario(
         ),
         Condition(
             values=("R11.2",),
+            absence="denied",
             weight=4,
             symptom=True,
             names=("nausea and vomiting", "N/V", "persistent nausea with vomiting"),
-            reasons=("throwing up since this morning",),
+            reasons=("an upset stomach since this morning",),
             findings=("Abdomen soft, non-tender. Lipase {18-45}.",),
             plans=("Tolerating fluids, clear liquid diet.",),
             orders=((_ONDANSETRON, 0.7),),
@@ -168,6 +176,8 @@ _ABDOMEN = Scenario(
     comorbid=_COMORBID,
     unclear_also=_ABBREVIATED,
     grey=(_HYPERTENSION,),
+    past=("appendectomy", "hernia repair", "colon polyp removal"),
+    family=("kidney stones", "type 2 diabetes"),
     excluded=("appendicitis", "pyelonephritis", "cholecystitis", "bowel obstruction"),
 )
 _RADIUS = Condition(
@@ -179,7 +189,10 @@ _RADIUS = Condition(
         "closed fracture of the distal {side} radius",
     ),
     bare=("distal radius fracture", "distal radius fx"),
-    reasons=("fall on outstretched hand", "slipped on ice, landed on the {side} hand"),
+    reasons=(
+        "wrist injury after a fall on the outstretched hand",
+        "injury after slipping on ice and landing on the {side} hand",
+    ),
     findings=(
         "Dorsal deformity, NV intact, film with {1-3} mm step-off.",
         "Tender over the {side} wrist, NV intact.",
@@ -189,20 +202,25 @@ _RADIUS = Condition(
 )
 _ANKLE = Condition(
     values=("S93.401A", "S93.402A"),
+    absence="never",
     weight=5,
     names=("{side} ankle sprain", "sprained {side} ankle", "sprain of the {side} ankle"),
     bare=("ankle sprain", "sprained ankle"),
-    reasons=("twisted ankle stepping off a curb", "rolled the {side} ankle at soccer"),
+    reasons=(
+        "ankle injury after stepping off a curb",
+        "injury after rolling the {side} ankle at soccer",
+    ),
     findings=("Lateral malleolar swelling, Ottawa negative, film normal.",),
     plans=("RICE, air cast, crutches.",),
     orders=((_KETOROLAC, 0.25),),
 )
 _HAND = Condition(
     values=("S61.411A", "S61.412A"),
+    absence="never",
     weight=4,
     names=("{side} hand laceration", "laceration of the {side} hand", "{side} hand lac"),
     bare=("hand laceration", "laceration of the hand"),
-    reasons=("cut hand on broken glass", "{side} hand versus kitchen knife"),
+    reasons=("a cut hand from broken glass", "a {side} hand cut from a kitchen knife"),
     findings=("{1.2-2.4} cm linear wound, no tendon involvement, full ROM.",),
     plans=("Suture removal in {7-10} days, Tdap up to date.",),
     orders=((_REPAIR, 0.8),),
@@ -215,6 +233,8 @@ _INJURY = Scenario(
     comorbid=_COMORBID,
     unclear_also=_ABBREVIATED,
     grey=(_HYPERTENSION,),
+    past=("gout", "ACL repair", "shingles"),
+    family=("osteoporosis", "type 2 diabetes"),
     excluded=("dislocation", "retained foreign body", "compartment syndrome"),
 )
 _HEAD = Scenario(
@@ -223,30 +243,33 @@ _HEAD = Scenario(
     principals=(
         Condition(
             values=("G43.909",),
-            chronic=True,
+            absence="never",
+            resolving=False,
             weight=4,
             integral=("headache",),
             names=("migraine", "migraine headache", "acute migraine, not intractable"),
-            reasons=("throbbing head and photophobia",),
+            reasons=("throbbing head and light sensitivity",),
             findings=("Photophobic, neuro exam non-focal, neck supple.",),
             plans=("Relief after cocktail, neurology follow-up.",),
             orders=((_KETOROLAC, 0.6), (_ONDANSETRON, 0.3)),
         ),
         Condition(
             values=("R51.9",),
+            absence="denied",
             weight=3,
             symptom=True,
-            names=("headache", "cephalgia", "headache, unspecified"),
-            reasons=("head hurts since yesterday",),
+            names=("headache", "cephalgia", "diffuse headache"),
+            reasons=("head discomfort since yesterday",),
             findings=("Neuro exam non-focal, neck supple.",),
             plans=("Acetaminophen, return precautions.",),
         ),
         Condition(
             values=("R55",),
+            absence="denied",
             weight=3,
             symptom=True,
             names=("syncope", "syncopal episode", "fainting", "vasovagal attack"),
-            reasons=("passed out while standing in line",),
+            reasons=("a brief loss of consciousness while standing in line",),
             findings=("Orthostatics negative, ECG normal, glucose {85-120}.",),
             plans=("Hydration, PCP in {2-5} days.",),
         ),
@@ -255,7 +278,7 @@ _HEAD = Scenario(
         Unclear(
             names=("HA with light sensitivity", "recurrent HA"),
             options=(("G43.909", 0.5), ("R51.9", 0.5)),
-            reasons=("head hurts since yesterday",),
+            reasons=("head discomfort since yesterday",),
             findings=("Neuro exam non-focal.",),
             plans=("Relief after fluids, PCP follow-up.",),
         ),
@@ -263,6 +286,8 @@ _HEAD = Scenario(
     comorbid=_COMORBID,
     unclear_also=_ABBREVIATED,
     grey=(_HYPERTENSION,),
+    past=("concussion", "shingles"),
+    family=("migraine", "stroke"),
     excluded=("subarachnoid hemorrhage", "meningitis", "TIA"),
 )
 _LEG = Condition(
@@ -273,7 +298,7 @@ _LEG = Condition(
         "cellulitis of the {side} lower limb",
     ),
     bare=("leg cellulitis", "cellulitis of the leg", "lower limb cellulitis"),
-    reasons=("red, warm shin for {2-4} days", "redness of the {side} shin after a scratch"),
+    reasons=("a red, warm shin for {2-4} days", "redness of the {side} shin after a scratch"),
     findings=("{4-9} x {3-6} cm warm erythema of the shin, no crepitus, margins marked.",),
     plans=("Cephalexin for 7 days, wound check in 48 h.",),
     orders=((_CEFTRIAXONE, 0.5),),
@@ -286,6 +311,8 @@ _SKIN = Scenario(
     comorbid=_COMORBID,
     unclear_also=_ABBREVIATED,
     grey=(_HYPERTENSION,),
+    past=("shingles", "gout"),
+    family=("type 2 diabetes", "hypertension"),
     excluded=("DVT", "abscess", "necrotizing fasciitis", "osteomyelitis"),
 )
 _EXAM = (
@@ -297,28 +324,39 @@ _EXAM = (
 )
 
 
+_COURSE = (
+    "Symptoms are moderate.",
+    "Nothing similar in the past year.",
+    "Came by private car.",
+    "Took acetaminophen at home without much relief.",
+    "Lives at home with family.",
+)
+
+
 def _write(pen: Pen, case: Case) -> None:
     principal = case.principal
     if case.several_documents:
         pen.open("triage note")
         pen.section("TRIAGE")
         pen.say("{age} y/o {sex}, ESI {2-4}.")
-        pen.one_of(tuple(f"{r}." for r in principal.wording.reasons), principal.side)
-        pen.say("BP {112-158}/{64-92}, HR {68-104}, T {97.6-99.1}, pain {2-8}/10.")
+        pen.one_of(sentences(principal.wording.reasons), principal.side)
+        pen.say("BP {112-158}/{64-92}, HR {68-104}, pain {2-8}/10.")
     pen.open("provider note")
     pen.section("CHIEF COMPLAINT", "CC")
-    if case.passing_symptom:
+    if principal.symptom:
+        pen.claim("{M}.", principal)
+    elif case.passing_symptom:
         pen.say("{M}.", case.passing_symptom)
     else:
-        pen.one_of(tuple(f"{r}." for r in principal.wording.reasons), principal.side)
+        pen.one_of(sentences(principal.wording.reasons), principal.side)
     _history(pen, case)
-    pen.section("EXAM", "PE/STUDIES")
-    pen.some_of(_EXAM)
+    pen.section("EXAM", "PHYSICAL EXAM")
+    pen.some_of(_EXAM, least=2)
     pen.one_of(principal.wording.findings, principal.side)
     pen.section("ED COURSE", "MDM")
     for procedure in case.procedures:
         pen.claim("{M}.", procedure)
-    for distractor in case.distractors_of("uncertain"):
+    for distractor in case.distractors_of("uncertain", "negated"):
         pen.say(distractor.template, distractor.subject)
     pen.one_of(principal.wording.plans, principal.side)
     pen.section("DIAGNOSIS", "ED DIAGNOSIS", "CLINICAL IMPRESSION")
@@ -327,13 +365,19 @@ def _write(pen: Pen, case: Case) -> None:
 
 def _history(pen: Pen, case: Case) -> None:
     pen.section("HPI")
-    pen.say("{age} y/o {sex} with symptoms as above.")
-    for distractor in case.distractors_of("negated"):
+    reasons = case.principal.wording.reasons
+    pen.one_of(
+        tuple(f"{{age}}-year-old {{sex}} presents with {reason}." for reason in reasons),
+        case.principal.side,
+    )
+    pen.some_of(_COURSE)
+    for distractor in case.distractors_of("denied"):
         pen.say(distractor.template, distractor.subject)
     past = case.distractors_of("historical", "family")
     known = [claim for claim in case.also if not claim.template and pen.chance(0.5)]
-    if past or known:
-        pen.section("PMH")
+    pen.section("PMH")
+    if not past and not known:
+        pen.say("Reviewed in chart.")
     for claim in known:
         pen.claim("{M}, on treatment.", claim)
     for distractor in past:
@@ -343,14 +387,15 @@ def _history(pen: Pen, case: Case) -> None:
 EMERGENCY = Specialty(
     name="emergency",
     setting="facility",
+    ages=(32, 90),
     scenarios=(_CHEST, _ABDOMEN, _INJURY, _HEAD, _SKIN),
     distractions=Distractions(
+        denied=("Denies {m}.", "No {m}.", "Never had {m}."),
         negated=(
-            "Denies {m}.",
-            "No {m}.",
+            "No evidence of {m}.",
+            "No signs of {m}.",
             "Negative for {m}.",
             "Without {m}.",
-            "No evidence of {m}.",
             "{M} was ruled out.",
         ),
         historical=("History of {m}.", "Remote {m}.", "{M} years ago, resolved."),
@@ -362,8 +407,6 @@ EMERGENCY = Specialty(
             "Cannot exclude {m}.",
             "Doubt {m}.",
         ),
-        past_conditions=("appendectomy", "hernia repair", "shingles", "gout"),
-        family_conditions=("type 2 diabetes", "hypertension", "stroke", "migraine"),
     ),
     hedges=(
         ("{M} per outside record only.", 0.5),

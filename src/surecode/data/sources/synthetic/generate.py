@@ -102,7 +102,7 @@ def write_draft(
     rng = random.Random(f"{seed}/{department.name}/{index}/text")
     encounter_id = f"{department.name}-{index:06d}"
     date_of_service = start + timedelta(days=int(rng.random() * ((end - start).days + 1)))
-    patient = _patient(department.name, seed, index, date_of_service)
+    patient = _patient(department, seed, index, date_of_service)
     case = draw_case(department, difficulty, ambiguity(department, difficulty), patient, rng)
     pen = Pen(encounter_id, patient, difficulty, typo_rate, rng)
     department.write(pen, case)
@@ -120,15 +120,15 @@ def write_draft(
 
 def settle(draft: Draft, department: Specialty, rng: random.Random) -> Encounter:
     """Draw each claim's option and attach the gold codes with their evidence."""
-    meant: dict[int, Code] = {}
+    meant: dict[Claim, Code] = {}
     for claim in draft.case.claims:
         code = _outcome(claim, rng)
         if code is not None:
-            meant[id(claim)] = code
+            meant[claim] = code
     evidence = tuple(
-        Evidence(meant[id(mention.claim)], mention.span, number)
+        Evidence(meant[mention.claim], mention.span, number)
         for number, mention in enumerate(draft.mentions)
-        if id(mention.claim) in meant
+        if mention.claim in meant
     )
     return Encounter(
         encounter_id=draft.encounter_id,
@@ -149,15 +149,16 @@ def _outcome(claim: Claim, rng: random.Random) -> Code | None:
     return code
 
 
-def _patient(specialty: str, seed: int, index: int, day: date) -> Patient:
+def _patient(department: Specialty, seed: int, index: int, day: date) -> Patient:
     """The patient of an encounter: one in ten encounters is a return of a recent patient."""
+    specialty = department.name
     rng = random.Random(f"{seed}/{specialty}/{index}/visit")
     while index and rng.random() < _RETURN_VISIT:
         index -= rng.randint(1, min(index, _RETURN_WITHIN))
         rng = random.Random(f"{seed}/{specialty}/{index}/visit")
     rng = random.Random(f"{seed}/{specialty}/{index}/patient")
     sex = rng.choice(SEXES)
-    born = date(RELEASE_START.year - rng.randint(19, 89), rng.randint(1, 12), 1)
+    born = date(RELEASE_START.year - rng.randint(*department.ages), rng.randint(1, 12), 1)
     age = day.year - born.year - (day.month < born.month)
     insured = rng.choices(("commercial", "medicaid"), (0.7, 0.3))[0]
     return Patient(

@@ -23,7 +23,8 @@ _STAIN = cpt("88342", "single-antibody immunostain", "IHC, one antibody")
 _PROLAPSE = Condition(
     values=("K64.8",),
     names=("internal hemorrhoids", "prolapsed hemorrhoids", "internal hemorrhoidal tissue"),
-    chronic=True,
+    absence="never",
+    resolving=False,
 )
 _COLON = Scenario(
     name="colon",
@@ -32,6 +33,7 @@ _COLON = Scenario(
     principals=(
         Condition(
             values=("K63.5",),
+            absence="never",
             weight=6,
             names=("hyperplastic polyp", "hyperplastic colonic polyp", "benign polyp of colon"),
             findings=("Serrated surface crypts with straight bases.",),
@@ -40,6 +42,8 @@ _COLON = Scenario(
             values=("D12.2",),
             weight=4,
             names=("tubular adenoma, ascending colon", "ascending colon adenoma"),
+            absence="never",
+            bare=("ascending colon adenoma",),
             findings=("Crypts with pencillate nuclei.",),
         ),
         Condition(
@@ -50,12 +54,16 @@ _COLON = Scenario(
                 "transverse colon adenoma",
                 "tubular adenoma, hepatic flexure",
             ),
+            absence="never",
+            bare=("transverse colon adenoma",),
             findings=("Crypts with pencillate nuclei.",),
         ),
         Condition(
             values=("D12.5",),
             weight=5,
             names=("tubular adenoma, sigmoid colon", "sigmoid adenoma"),
+            absence="never",
+            bare=("sigmoid adenoma",),
             findings=("Crowded crypts with pseudostratified nuclei.",),
         ),
     ),
@@ -72,11 +80,13 @@ _COLON = Scenario(
     ),
     grey=(_PROLAPSE,),
     excluded=("high-grade dysplasia", "invasive carcinoma", "lymphoma"),
+    past=("colon cancer", "appendectomy"),
+    family=("colon cancer", "polyposis"),
     phrases={
         "specimen": ("Colon, polypectomy", "Large bowel polyp, snare"),
-        "history": ("Screening colonoscopy.", "Surveillance colonoscopy."),
+        "history": ("Polypectomy at colonoscopy.", "Altered bowel habit."),
         "gross": (
-            "Received in formalin, {1-3} tan soft fragments, {0.3-0.9} cm in aggregate.",
+            "Received in formalin, {2-4} tan soft fragments, {0.3-0.9} cm in aggregate.",
             "One tan polypoid piece, {0.4-1.2} x {0.3-0.6} x {0.2-0.4} cm.",
         ),
         "micro": ("Lamina propria is unremarkable.", "Multiple levels examined.", "Margins free."),
@@ -128,11 +138,13 @@ _STOMACH = Scenario(
     unclear_also=(Unclear(names=("HP", "HP present"), options=(("B96.81", 0.5), ("K31.7", 0.5))),),
     grey=(_METAPLASIA,),
     excluded=("dysplasia", "malignancy", "celiac disease"),
+    past=("gastric ulcer", "cholecystectomy"),
+    family=("gastric cancer",),
     phrases={
         "specimen": ("Stomach, antrum", "Gastric antrum and body"),
         "history": ("Dyspepsia, EGD.", "Epigastric discomfort."),
         "gross": (
-            "Two tan fragments, {0.2-0.5} cm each, submitted in one cassette.",
+            "Two tan fragments, {0.2-0.5} cm each, wrapped in paper.",
             "Three mucosal pieces, {0.2-0.6} cm in aggregate.",
         ),
         "micro": ("Oxyntic glands are preserved.", "Glandular architecture is intact."),
@@ -140,8 +152,10 @@ _STOMACH = Scenario(
 )
 _NEVUS = Condition(
     values=("D22.5",),
+    absence="never",
     weight=4,
     names=("melanocytic nevus of the back", "compound nevus, trunk", "intradermal nevus, trunk"),
+    bare=("melanocytic nevus",),
 )
 _SKIN = Scenario(
     name="skin",
@@ -168,12 +182,13 @@ _SKIN = Scenario(
                 "BCC, trunk",
                 "nodular basal cell carcinoma, back",
             ),
+            bare=("basal cell carcinoma", "BCC"),
             findings=("Basaloid nests with peripheral palisading, depth {0.6-2.4} mm.",),
         ),
     ),
     unclear=(
         Unclear(
-            names=("SK", "SK, superficial shave"),
+            names=("SK", "superficial SK"),
             options=(("L82.1", 0.55), ("L57.0", 0.45)),
             findings=("Hyperkeratosis and acanthosis.",),
         ),
@@ -182,6 +197,7 @@ _SKIN = Scenario(
         _NEVUS,
         Condition(
             values=("L72.0",),
+            absence="never",
             weight=2,
             names=("epidermal cyst", "epidermal inclusion cyst", "infundibular cyst"),
         ),
@@ -194,14 +210,20 @@ _SKIN = Scenario(
     ),
     grey=(_NEVUS,),
     excluded=("melanoma", "squamous cell carcinoma", "ulceration"),
+    past=("melanoma", "squamous cell carcinoma"),
+    family=("melanoma",),
     phrases={
-        "specimen": ("Skin, shave", "Skin, punch"),
+        "specimen": ("Skin, biopsy", "Skin lesion"),
         "history": ("Changing lesion.", "Irritated lesion."),
         "gross": (
-            "Skin shave, {0.5-1.2} x {0.4-0.9} x {0.1-0.2} cm, inked and bisected.",
+            "Skin fragment, {0.5-1.2} x {0.4-0.9} x {0.1-0.2} cm, inked and bisected.",
             "Punch, {3-6} mm in diameter, {0.3-0.6} cm deep.",
         ),
-        "micro": ("Deep margin free.", "Solar elastosis in the dermis.", "Levels examined."),
+        "micro": (
+            "Deep margin free.",
+            "Solar elastosis in the dermis.",
+            "Epidermis present throughout.",
+        ),
     },
 )
 _CARCINOMA = Condition(
@@ -235,6 +257,8 @@ _BREAST = Scenario(
     comorbid=(_FAT_NECROSIS,),
     grey=(_FAT_NECROSIS,),
     excluded=("atypia", "lymphovascular invasion", "DCIS"),
+    past=("breast cyst aspiration", "hysterectomy"),
+    family=("breast cancer", "ovarian cancer"),
     phrases={
         "specimen": ("Breast, core needle", "Breast core, ultrasound guided"),
         "history": ("BI-RADS 4 mass.", "Palpable mass, {8-22} mm on ultrasound."),
@@ -278,6 +302,8 @@ _GALLBLADDER = Scenario(
     comorbid=(_CHOLESTEROLOSIS,),
     grey=(_CHOLESTEROLOSIS,),
     excluded=("dysplasia", "malignancy", "gangrene"),
+    past=("pancreatitis", "appendectomy"),
+    family=("gallstones",),
     phrases={
         "specimen": ("Gallbladder",),
         "history": ("Biliary colic.", "RUQ discomfort."),
@@ -287,6 +313,18 @@ _GALLBLADDER = Scenario(
         ),
         "micro": ("Cystic duct margin unremarkable.", "Serosa is smooth."),
     },
+)
+
+
+_SUBMITTED = (
+    "Entirely submitted.",
+    "Entirely submitted in {2-3} cassettes.",
+    "Representative sections submitted.",
+)
+_MICROSCOPIC = (
+    "Sections stained with H&E.",
+    "Controls stain as expected.",
+    "Fixation and orientation are adequate.",
 )
 
 
@@ -304,9 +342,10 @@ def _write(pen: Pen, case: Case) -> None:
         pen.say(distractor.template, distractor.subject)
     pen.section("GROSS", "GROSS DESCRIPTION")
     pen.one_of(case.phrases("gross"))
+    pen.one_of(_SUBMITTED)
     pen.section("MICROSCOPIC", "MICROSCOPIC DESCRIPTION")
     pen.one_of(case.principal.wording.findings)
-    pen.some_of(case.phrases("micro"))
+    pen.some_of(case.phrases("micro") + _MICROSCOPIC, least=3)
     for stain in stains:
         pen.claim("{M} examined.", stain)
     pen.section("DIAGNOSIS", "FINAL DIAGNOSIS")
@@ -317,7 +356,7 @@ def _write(pen: Pen, case: Case) -> None:
         pen.open("addendum")
         pen.section("ADDENDUM")
         if late:
-            pen.say("After review of deeper levels:")
+            pen.say("Deeper levels reviewed.")
             pen.numbered(late)
         else:
             pen.say("Deeper levels were examined; the interpretation is unchanged.")
@@ -326,8 +365,10 @@ def _write(pen: Pen, case: Case) -> None:
 PATHOLOGY = Specialty(
     name="pathology",
     setting="professional",
+    ages=(40, 85),
     scenarios=(_COLON, _SKIN, _STOMACH, _BREAST, _GALLBLADDER),
     distractions=Distractions(
+        denied=("Denies {m}.",),
         negated=(
             "No {m}.",
             "Negative for {m}.",
@@ -338,9 +379,12 @@ PATHOLOGY = Specialty(
         ),
         historical=("History of {m}.", "Prior {m}, treated.", "Status post removal of {m}."),
         family=("Family history of {m}.", "Mother had {m}.", "FHx: {m}."),
-        uncertain=("Rule out {m}.", "R/o {m}.", "Suspicious for {m}.", "Clinically ?{m}."),
-        past_conditions=("melanoma", "colon cancer", "gastric ulcer"),
-        family_conditions=("colon cancer", "melanoma", "breast cancer", "gastric cancer"),
+        uncertain=(
+            "Rule out {m}.",
+            "R/o {m}.",
+            "Clinically suspicious for {m}.",
+            "Clinically ?{m}.",
+        ),
     ),
     hedges=(("{M} is favored.", 0.5), ("Features compatible with {m}.", 0.55)),
     exclusive=(

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from surecode.data.sources.synthetic.case import Claim, Patient
+from surecode.data.sources.synthetic.tables import capitalized
 from surecode.data.sources.synthetic.weights import pick_ranked
 from surecode.encounter import Document, Span
 
@@ -47,8 +48,6 @@ class Pen:
         self._patient_words = {
             "{age}": str(patient.age),
             "{sex}": patient.sex,
-            "{he}": "she" if patient.sex == "female" else "he",
-            "{his}": "her" if patient.sex == "female" else "his",
         }
         self._difficulty = difficulty
         self._typo_rate = typo_rate
@@ -182,8 +181,4 @@ class Pen:
 
 
 def _cased(name: str, place: str) -> str:
-    if place == "m":
-        return name
-    if name.startswith("{side}"):
-        return "{Side}" + name.removeprefix("{side}")
-    return name[0].upper() + name[1:]
+    return capitalized(name) if place == "M" else name

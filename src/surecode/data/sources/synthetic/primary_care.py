@@ -16,7 +16,7 @@ from surecode.data.sources.synthetic.tables import (
 )
 
 _A1C = cpt("83036", "A1c {6.6-9.4}% in office", "Office hemoglobin A1c {6.6-9.4}%")
-_STREP = cpt("87880", "Rapid strep swab: no growth line", "Office strep swab done")
+_STREP = cpt("87880", "Rapid strep swab done", "Office strep swab")
 _WELLNESS = hcpcs(
     "G0439",
     "Medicare wellness visit, subsequent",
@@ -28,17 +28,19 @@ _FLU_SHOT = hcpcs("G0008", "Flu shot administered, deltoid", "Flu vaccine given 
 
 _HYPERTENSION = Condition(
     values=("I10",),
+    absence="denied",
     weight=7,
-    chronic=True,
+    resolving=False,
     names=("hypertension", "HTN", "essential hypertension", "high blood pressure"),
     reasons=("BP check",),
-    findings=("BP {136-156}/{82-96}.",),
+    findings=("Repeat BP {136-156}/{86-96}.",),
     plans=("Continue lisinopril 20 mg, home BP log.",),
 )
 _SUGAR = Condition(
     values=("E11.9",),
+    absence="denied",
     weight=5,
-    chronic=True,
+    resolving=False,
     names=("type 2 diabetes", "T2DM", "type 2 diabetes mellitus", "type II DM"),
     reasons=("sugar check", "follow-up of blood sugars"),
     findings=("Monofilament intact, fasting glucose {98-126} mg/dL.",),
@@ -47,22 +49,24 @@ _SUGAR = Condition(
 )
 _LIPIDS = Condition(
     values=("E78.5",),
+    absence="denied",
     weight=5,
-    chronic=True,
-    names=("hyperlipidemia", "HLD", "hyperlipidemia, unspecified"),
+    resolving=False,
+    names=("hyperlipidemia", "HLD", "dyslipidemia"),
     plans=("Continue atorvastatin 20 mg.",),
 )
 _VITAMIN_D = Condition(
     values=("E55.9",),
     weight=2,
-    chronic=True,
+    resolving=False,
     names=("vitamin D deficiency", "vit D deficiency", "avitaminosis D"),
     plans=("Cholecalciferol 2000 IU daily.",),
 )
 _CIGARETTES = Condition(
     values=("F17.210",),
+    absence="never",
     weight=3,
-    chronic=True,
+    resolving=False,
     names=(
         "nicotine dependence, cigarettes",
         "cigarette dependence",
@@ -82,8 +86,9 @@ _FOLLOW_UP = Scenario(
         _SUGAR,
         Condition(
             values=("E11.65",),
+            absence="never",
             weight=4,
-            chronic=True,
+            resolving=False,
             names=(
                 "type 2 diabetes with hyperglycemia",
                 "T2DM with hyperglycemia",
@@ -96,8 +101,9 @@ _FOLLOW_UP = Scenario(
         ),
         Condition(
             values=("E03.9",),
+            absence="never",
             weight=3,
-            chronic=True,
+            resolving=False,
             names=("hypothyroidism", "low thyroid", "myxedema"),
             reasons=("thyroid lab review", "fatigue and cold intolerance"),
             findings=("Thyroid non-enlarged, TSH {5.1-9.8} mIU/L.",),
@@ -105,8 +111,9 @@ _FOLLOW_UP = Scenario(
         ),
         Condition(
             values=("F32.A",),
+            absence="denied",
             weight=3,
-            names=("depression", "depressive disorder", "depression, unspecified"),
+            names=("depression", "depressive disorder", "clinical depression"),
             reasons=("low mood for {2-6} months", "mood check"),
             findings=("PHQ-9 score {10-17}, affect blunted, no SI.",),
             plans=("Sertraline 50 mg, counseling referral.",),
@@ -124,6 +131,8 @@ _FOLLOW_UP = Scenario(
     comorbid=_COMORBID,
     unclear_also=_UNCLEAR_ALSO,
     grey=(_VITAMIN_D,),
+    past=("kidney stones", "appendectomy", "gout"),
+    family=("type 2 diabetes", "hypertension", "hypothyroidism"),
     excluded=("retinopathy", "neuropathy", "angina"),
 )
 _COLD = Scenario(
@@ -142,7 +151,7 @@ _COLD = Scenario(
             values=("J02.9",),
             weight=4,
             names=("pharyngitis", "acute pharyngitis", "acute sore throat"),
-            reasons=("painful swallowing for {1-4} days",),
+            reasons=("painful swallowing for {2-4} days",),
             findings=("Tonsils 2+ with erythema, no exudate.",),
             plans=("Salt-water gargles, ibuprofen.",),
             orders=((_STREP, 0.6),),
@@ -157,9 +166,14 @@ _COLD = Scenario(
         ),
         Condition(
             values=("J30.9",),
+            absence="denied",
             weight=3,
-            chronic=True,
-            names=("allergic rhinitis", "AR with seasonal flare", "allergic rhinitis, unspecified"),
+            resolving=False,
+            names=(
+                "allergic rhinitis",
+                "AR with seasonal flare",
+                "hay fever-like allergic rhinitis",
+            ),
             reasons=("sneezing and itchy nose",),
             findings=("Pale boggy turbinates.",),
             plans=("Fluticasone spray daily.",),
@@ -177,12 +191,14 @@ _COLD = Scenario(
     comorbid=_COMORBID,
     unclear_also=_UNCLEAR_ALSO,
     grey=(_VITAMIN_D,),
+    past=("pneumonia", "tonsillectomy", "nasal polyps"),
+    family=("asthma", "type 2 diabetes"),
     excluded=("pneumonia", "influenza", "strep throat", "COVID-19"),
 )
 _KNEE = Condition(
     values=("M17.11", "M17.12"),
     weight=5,
-    chronic=True,
+    resolving=False,
     names=(
         "{side} knee osteoarthritis",
         "osteoarthritis of the {side} knee",
@@ -201,9 +217,10 @@ _JOINTS = Scenario(
         _KNEE,
         Condition(
             values=("M54.50",),
+            absence="denied",
             weight=5,
             names=("low back pain", "LBP", "lumbago"),
-            reasons=("sore back after lifting", "achy back for {1-4} weeks"),
+            reasons=("sore back after lifting", "achy back for {2-4} weeks"),
             findings=("Paraspinal tenderness, straight leg raise negative.",),
             plans=("Naproxen 500 mg BID, PT referral.",),
         ),
@@ -212,6 +229,8 @@ _JOINTS = Scenario(
     comorbid=_COMORBID,
     unclear_also=_UNCLEAR_ALSO,
     grey=(_VITAMIN_D,),
+    past=("kidney stones", "shingles"),
+    family=("gout", "rheumatoid arthritis", "hypertension"),
     excluded=("gout", "meniscal tear", "lumbar radiculopathy"),
 )
 _OTITIS = Condition(
@@ -219,7 +238,7 @@ _OTITIS = Condition(
     weight=4,
     names=("{side} otitis media", "otitis media of the {side} ear", "{side} AOM"),
     bare=("otitis media", "AOM"),
-    reasons=("earache for {1-3} days", "{side} earache"),
+    reasons=("earache for {2-4} days", "{side} earache"),
     findings=("TM bulging and red.", "{Side} TM bulging and red."),
     plans=("Amoxicillin for {7-10} days.",),
 )
@@ -240,6 +259,8 @@ _EAR = Scenario(
     comorbid=_COMORBID,
     unclear_also=_UNCLEAR_ALSO,
     grey=(_VITAMIN_D,),
+    past=("ear tubes", "tonsillectomy"),
+    family=("hearing loss", "hypertension"),
     excluded=("mastoiditis", "otitis externa", "hearing loss"),
 )
 _PHYSICAL = Scenario(
@@ -249,7 +270,7 @@ _PHYSICAL = Scenario(
         Condition(
             values=("Z00.00",),
             weight=5,
-            deniable=False,
+            absence="never",
             names=(
                 "annual physical without abnormal findings",
                 "routine adult exam, no abnormal findings",
@@ -263,14 +284,14 @@ _PHYSICAL = Scenario(
         Condition(
             values=("Z00.01",),
             weight=3,
-            deniable=False,
+            absence="never",
             names=(
                 "annual physical with abnormal findings",
                 "routine adult exam, abnormal findings noted",
             ),
             reasons=("yearly visit",),
-            findings=("BMI {31.0-36.0}, otherwise normal exam.",),
-            plans=("Weight counseling, labs ordered.",),
+            findings=("See problem list.",),
+            plans=("Findings reviewed, labs ordered.",),
             orders=((_WELLNESS, 0.6),),
         ),
     ),
@@ -279,7 +300,7 @@ _PHYSICAL = Scenario(
             names=("annual physical", "yearly physical"),
             options=(("Z00.00", 0.55), ("Z00.01", 0.45)),
             reasons=("yearly visit",),
-            findings=("BMI {26.0-29.0}.",),
+            findings=("Complete exam performed.",),
             plans=("Age-appropriate screening discussed.",),
             orders=((_WELLNESS, 0.4),),
         ),
@@ -287,8 +308,8 @@ _PHYSICAL = Scenario(
     comorbid=(
         Condition(
             values=("Z23",),
-            weight=6,
-            deniable=False,
+            weight=16,
+            absence="never",
             names=("need for immunization", "immunization today", "encounter for immunization"),
             plans=("Vaccine information sheet given.",),
             orders=((_FLU_SHOT, 0.8),),
@@ -297,6 +318,8 @@ _PHYSICAL = Scenario(
     ),
     unclear_also=_UNCLEAR_ALSO,
     grey=(_VITAMIN_D,),
+    past=("appendectomy", "shingles", "kidney stones"),
+    family=("colon cancer", "breast cancer", "type 2 diabetes"),
     excluded=("breast lump", "rectal bleeding", "weight loss"),
 )
 _EXAM = (
@@ -309,9 +332,18 @@ _EXAM = (
 )
 
 
+_COURSE = (
+    "Feels otherwise well.",
+    "Sleep and appetite are fair.",
+    "Taking medicines as prescribed.",
+    "No hospital stays since the last visit.",
+    "Walks {10-30} minutes most days.",
+)
+
+
 def _write(pen: Pen, case: Case) -> None:
     principal = case.principal
-    reasons = tuple("Here for " + reason + "." for reason in principal.wording.reasons)
+    reasons = tuple(f"Here for {reason}." for reason in principal.wording.reasons)
     if case.several_documents:
         pen.open("intake note")
         pen.section("INTAKE", "MA NOTE")
@@ -321,12 +353,15 @@ def _write(pen: Pen, case: Case) -> None:
     pen.section("SUBJECTIVE", "S")
     pen.say("{age}-year-old {sex}.")
     pen.one_of(reasons, principal.side)
-    for distractor in case.distractors_of("negated", "historical", "family"):
+    pen.some_of(_COURSE)
+    for distractor in case.distractors_of("denied", "historical", "family"):
         pen.say(distractor.template, distractor.subject)
     pen.section("OBJECTIVE", "O")
     pen.say("BP {108-132}/{64-82}, HR {60-88}, T {97.4-98.8} F, wt {58-104} kg.")
-    pen.some_of(_EXAM)
+    pen.some_of(_EXAM, least=2)
     pen.one_of(principal.wording.findings, principal.side)
+    for distractor in case.distractors_of("negated"):
+        pen.say(distractor.template, distractor.subject)
     pen.section("ASSESSMENT", "A", "ASSESSMENT/DX")
     pen.numbered(case.diagnoses)
     for distractor in case.distractors_of("uncertain"):
@@ -341,14 +376,15 @@ def _write(pen: Pen, case: Case) -> None:
 PRIMARY_CARE = Specialty(
     name="primary_care",
     setting="professional",
+    ages=(35, 85),
     scenarios=(_FOLLOW_UP, _COLD, _JOINTS, _PHYSICAL, _EAR),
     distractions=Distractions(
+        denied=("Denies {m}.", "No {m}.", "Never told of {m}."),
         negated=(
-            "Denies {m}.",
-            "No {m}.",
+            "No evidence of {m}.",
+            "No signs of {m}.",
             "Negative for {m}.",
             "Without {m}.",
-            "No evidence of {m}.",
             "{M} was ruled out last year.",
         ),
         historical=("History of {m}.", "Remote {m}.", "Past {m}, resolved."),
@@ -360,8 +396,6 @@ PRIMARY_CARE = Specialty(
             "Probable {m}, labs pending.",
             "?{m}.",
         ),
-        past_conditions=("appendectomy", "shingles", "kidney stones", "pneumonia"),
-        family_conditions=("type 2 diabetes", "hypertension", "colon cancer", "hypothyroidism"),
     ),
     hedges=(
         ("{M} per patient report.", 0.5),

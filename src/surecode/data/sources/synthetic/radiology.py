@@ -17,7 +17,8 @@ from surecode.data.sources.synthetic.tables import (
 
 _AORTA = Condition(
     values=("I70.0",),
-    chronic=True,
+    absence="never",
+    resolving=False,
     weight=3,
     names=(
         "aortic atherosclerosis",
@@ -42,6 +43,7 @@ _CHEST = Scenario(
             weight=9,
             integral=("cough", "shortness of breath"),
             names=("pneumonia", "infectious pneumonia", "community-acquired pneumonia", "PNA"),
+            bare=("pneumonia", "PNA"),
             reasons=("Fever and rigors for {2-5} days.", "Crackles at the base on auscultation."),
             findings=(
                 "Focal airspace opacity in the lower lobe with air bronchograms.",
@@ -69,7 +71,7 @@ _CHEST = Scenario(
             weight=5,
             integral=("shortness of breath",),
             names=("atelectasis", "subsegmental atelectasis", "bibasilar atelectasis"),
-            reasons=("Postoperative low saturation.", "Postoperative day {1-4}."),
+            reasons=("Low saturation after bed rest.", "Shallow breathing."),
             findings=("Linear basal densities with volume loss.", "Low lung volumes."),
         ),
         Condition(
@@ -77,11 +79,11 @@ _CHEST = Scenario(
             weight=4,
             names=(
                 "solitary pulmonary nodule",
-                "single lung nodule",
+                "single pulmonary nodule",
                 "SPN",
                 "coin lesion of the lung",
             ),
-            reasons=("Abnormal outside film.", "Preoperative clearance."),
+            reasons=("Abnormal outside film.", "Density on outside film."),
             findings=(
                 "Well-circumscribed {6-14} mm rounded focus in the upper lobe.",
                 "{6-14} mm rounded focus projecting over the {4-7}th posterior rib.",
@@ -89,12 +91,14 @@ _CHEST = Scenario(
         ),
         Condition(
             values=("R05.9",),
+            absence="denied",
             weight=7,
             symptom=True,
-            names=("cough", "cough, unspecified", "nagging cough"),
+            names=("cough", "persistent cough", "nagging cough"),
         ),
         Condition(
             values=("R06.02",),
+            absence="denied",
             weight=4,
             symptom=True,
             names=("shortness of breath", "SOB", "breathlessness"),
@@ -117,7 +121,8 @@ _CHEST = Scenario(
     comorbid=(
         Condition(
             values=("J44.9",),
-            chronic=True,
+            absence="never",
+            resolving=False,
             weight=5,
             names=(
                 "COPD",
@@ -128,7 +133,8 @@ _CHEST = Scenario(
         ),
         Condition(
             values=("I50.9",),
-            chronic=True,
+            absence="never",
+            resolving=False,
             weight=4,
             names=("congestive heart failure", "CHF", "heart failure", "congestive heart disease"),
         ),
@@ -142,6 +148,8 @@ _CHEST = Scenario(
     ),
     grey=(_AORTA,),
     excluded=("pneumothorax", "rib fracture", "mediastinal widening"),
+    past=("tuberculosis", "lung cancer", "COVID-19"),
+    family=("lung cancer", "COPD"),
     phrases={
         "technique": ("Upright PA and lateral projections.", "Two projections obtained."),
         "normal": (
@@ -167,7 +175,7 @@ _HEAD = Scenario(
             weight=3,
             integral=("headache",),
             names=("acute subdural hematoma", "acute SDH", "acute subdural hemorrhage"),
-            reasons=("Anticoagulated, new lethargy.", "Acute mental status change."),
+            reasons=("New lethargy.", "Acute mental status change."),
             findings=("Hyperdense crescentic convexity collection, {4-12} mm thick.",),
         ),
         Condition(
@@ -180,6 +188,7 @@ _HEAD = Scenario(
         ),
         Condition(
             values=("R51.9",),
+            absence="denied",
             weight=6,
             symptom=True,
             names=("headache", "HA", "cephalgia"),
@@ -196,13 +205,15 @@ _HEAD = Scenario(
     comorbid=(
         Condition(
             values=("J32.9",),
-            chronic=True,
+            absence="never",
+            resolving=False,
             weight=4,
             names=("chronic sinusitis", "chronic sinus inflammation", "chronic rhinosinusitis"),
         ),
         Condition(
             values=("I67.82",),
-            chronic=True,
+            absence="never",
+            resolving=False,
             weight=4,
             names=(
                 "chronic small vessel ischemia",
@@ -220,11 +231,14 @@ _HEAD = Scenario(
     grey=(
         Condition(
             values=("I67.82",),
-            chronic=True,
+            absence="never",
+            resolving=False,
             names=("chronic small vessel ischemia", "chronic cerebral ischemia"),
         ),
     ),
-    excluded=("acute infarct", "midline shift", "skull fracture", "intracranial mass"),
+    excluded=("acute infarct", "midline shift", "herniation", "intracranial mass"),
+    past=("concussion", "meningioma resection", "stroke"),
+    family=("brain aneurysm", "stroke"),
     phrases={
         "technique": (
             "Axial 5 mm images, coronal and sagittal reformats.",
@@ -281,9 +295,10 @@ _ABDOMEN = Scenario(
         ),
         Condition(
             values=("R10.9",),
+            absence="denied",
             weight=6,
             symptom=True,
-            names=("abdominal pain", "abd pain", "abdominal pain, unspecified"),
+            names=("abdominal pain", "abd pain", "diffuse abdominal pain"),
         ),
     ),
     unclear=(
@@ -303,7 +318,7 @@ _ABDOMEN = Scenario(
     comorbid=(
         Condition(
             values=("K76.0",),
-            chronic=True,
+            resolving=False,
             weight=4,
             names=(
                 "hepatic steatosis",
@@ -314,7 +329,7 @@ _ABDOMEN = Scenario(
         ),
         Condition(
             values=("K57.30",),
-            chronic=True,
+            resolving=False,
             weight=4,
             names=("colonic diverticulosis", "diverticulosis", "diverticular disease of the colon"),
         ),
@@ -328,6 +343,8 @@ _ABDOMEN = Scenario(
     ),
     grey=(_AORTA,),
     excluded=("appendicitis", "bowel obstruction", "free air", "hydronephrosis"),
+    past=("appendectomy", "hernia repair", "colon cancer"),
+    family=("colon cancer", "kidney stones"),
     phrases={
         "technique": (
             "Axial images after {90-110} mL IV contrast.",
@@ -369,6 +386,7 @@ _WRIST = Scenario(
         _FRACTURE,
         Condition(
             values=("M25.531", "M25.532"),
+            absence="denied",
             weight=4,
             symptom=True,
             names=("{side} wrist pain", "pain in the {side} wrist", "painful {side} wrist"),
@@ -379,12 +397,16 @@ _WRIST = Scenario(
     comorbid=(
         Condition(
             values=("M85.80",),
-            chronic=True,
+            resolving=False,
             names=("osteopenia", "low bone density", "diffuse bony demineralization"),
         ),
     ),
-    grey=(Condition(values=("M85.80",), chronic=True, names=("osteopenia", "low bone density")),),
+    grey=(
+        Condition(values=("M85.80",), resolving=False, names=("osteopenia", "low bone density")),
+    ),
     excluded=("scaphoid fracture", "dislocation", "radiopaque foreign body"),
+    past=("carpal tunnel release", "gout"),
+    family=("osteoporosis",),
     phrases={
         "technique": ("PA, lateral and oblique projections.", "Three projections."),
         "normal": (
@@ -415,10 +437,10 @@ def _write(pen: Pen, case: Case) -> None:
     pen.section("TECHNIQUE")
     pen.one_of(case.phrases("technique"))
     pen.section("COMPARISON")
-    pen.one_of(("None.", "Prior study {2-11} months ago.", "Outside study, {1-3} years ago."))
+    pen.one_of(("None.", "Prior study {2-11} months ago.", "Outside study, {2-3} years ago."))
     pen.section("FINDINGS")
     pen.one_of(principal.wording.findings)
-    pen.some_of(case.phrases("normal"))
+    pen.some_of(case.phrases("normal"), least=3)
     for claim in case.also:
         if not claim.template and claim not in late and pen.chance(0.5):
             pen.claim("{M} is noted.", claim)
@@ -432,7 +454,7 @@ def _write(pen: Pen, case: Case) -> None:
     if late:
         pen.open("addendum")
         pen.section("ADDENDUM")
-        pen.say("On further review:")
+        pen.say("Images reviewed again.")
         pen.numbered(late)
 
 
@@ -445,15 +467,17 @@ def _indication(pen: Pen, case: Case) -> None:
         pen.one_of(case.principal.wording.reasons)
     if case.passing_symptom:
         pen.say("{M}.", case.passing_symptom)
-    for distractor in case.distractors_of("uncertain", "historical", "family"):
+    for distractor in case.distractors_of("denied", "uncertain", "historical", "family"):
         pen.say(distractor.template, distractor.subject)
 
 
 RADIOLOGY = Specialty(
     name="radiology",
     setting="professional",
+    ages=(40, 90),
     scenarios=(_CHEST, _ABDOMEN, _WRIST, _HEAD),
     distractions=Distractions(
+        denied=("Denies {m}.", "No {m} reported."),
         negated=(
             "No {m}.",
             "No evidence of {m}.",
@@ -471,8 +495,6 @@ RADIOLOGY = Specialty(
             "Question of {m}.",
             "Possible {m}.",
         ),
-        past_conditions=("tuberculosis", "appendectomy", "lung cancer", "gout"),
-        family_conditions=("lung cancer", "colon cancer", "COPD", "osteoporosis"),
     ),
     hedges=(("{M} is favored.", 0.5), ("Appearance compatible with {m}.", 0.55)),
     exclusive=(

@@ -1,8 +1,8 @@
 """The types of the knowledge tables: what a department sees, and how its notes put it.
 
-Every phrase is a template. ``{side}`` is right or left; ``{age}``, ``{sex}``, ``{he}`` and
-``{his}`` come from the patient; ``{2.0-4.5}`` is a number drawn between the bounds with as many
-decimals as they have; ``{m}`` and ``{M}`` are the place of a mention, ``{M}`` with a capital.
+Every phrase is a template. ``{side}`` is right or left (``{Side}`` with a capital); ``{age}``
+and ``{sex}`` come from the patient; ``{2.0-4.5}`` is a number drawn between the bounds with as
+many decimals as they have; ``{m}`` and ``{M}`` are the place of a mention, ``{M}`` with a capital.
 Names and phrases stand from the commonest to the rarest.
 """
 
@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from surecode.encounter import Code, Setting
 
 if TYPE_CHECKING:
     from surecode.data.sources.synthetic.case import Case
     from surecode.data.sources.synthetic.pen import Pen
+
+Absence = Literal["excluded", "denied", "never"]
+Kind = Literal["negated", "denied", "uncertain", "historical", "family"]
 
 SIDES = ("right", "left")
 UNCODED = ""
@@ -52,16 +55,17 @@ class Procedure(Wording):
 class Condition(Wording):
     """One diagnosis: one ICD-10-CM value, or the right and the left one.
 
-    ``bare`` are the names of a lateral condition without a side. What is not ``deniable``, such as
-    a vaccination, is never mentioned as absent. What is ``chronic`` is never mentioned as past,
+    ``bare`` are the names of a lateral condition without a side. ``absence`` says
+    who may say that it is not there: the clinician excludes it, the patient denies it, or nobody
+    would mention it. Only what is ``resolving`` is mentioned as past,
     because a coder codes "history of COPD" as COPD.
     """
 
     values: tuple[str, ...]
     weight: float = 1.0
     symptom: bool = False
-    deniable: bool = True
-    chronic: bool = False
+    absence: Absence = "excluded"
+    resolving: bool = True
     bare: tuple[str, ...] = ()
 
     @property
@@ -99,7 +103,8 @@ class Scenario:
     ``principals`` lead the code set, ``comorbid`` follow it. ``unclear``, ``unclear_also`` and
     ``grey`` are the three independent places of irreducible uncertainty: a principal wording, a
     further wording, and a hedged mention (``Specialty.hedges``). Their codes are disjoint.
-    ``excluded`` are further conditions that notes mention only to say that they are not there.
+    ``excluded``, ``past`` and ``family`` are conditions that notes mention only as absent, as
+    history of the patient or as history of the family.
     """
 
     name: str
@@ -111,28 +116,30 @@ class Scenario:
     unclear_also: tuple[Unclear, ...] = ()
     procedures: tuple[Procedure, ...] = ()
     excluded: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
+    family: tuple[str, ...] = ()
     phrases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sex: str = ""
 
 
 @dataclass(frozen=True)
 class Distractions:
-    """Templates and subjects of mentions that must not be coded."""
+    """Templates of the mentions that must not be coded."""
 
     negated: tuple[str, ...]
+    denied: tuple[str, ...]
+    uncertain: tuple[str, ...]
     historical: tuple[str, ...]
     family: tuple[str, ...]
-    uncertain: tuple[str, ...]
-    past_conditions: tuple[str, ...]
-    family_conditions: tuple[str, ...]
 
-    def templates(self, kind: str) -> tuple[str, ...]:
-        """The templates of one kind."""
+    def of(self, kind: Kind) -> tuple[str, ...]:
+        """The templates of one kind, the commonest first."""
         return {
             "negated": self.negated,
+            "denied": self.denied,
+            "uncertain": self.uncertain,
             "historical": self.historical,
             "family": self.family,
-            "uncertain": self.uncertain,
         }[kind]
 
 
@@ -140,12 +147,14 @@ class Distractions:
 class Specialty:
     """All that the generator knows of one department.
 
+    ``ages`` are the youngest and the oldest patient's on the first day of the release.
     ``hedges`` pairs a template with the probability that the coders code a condition put so.
     ``exclusive`` lists values that one code set never holds together.
     """
 
     name: str
     setting: Setting
+    ages: tuple[int, int]
     scenarios: tuple[Scenario, ...]
     distractions: Distractions
     hedges: tuple[tuple[str, float], ...]
@@ -195,5 +204,17 @@ def side_left_out(condition: Condition, right: float = 0.5) -> Unclear:
     )
 
 
+def sentences(phrases: tuple[str, ...]) -> tuple[str, ...]:
+    """The phrases with a capital and a full stop."""
+    return tuple(f"{capitalized(phrase)}." for phrase in phrases)
+
+
+def capitalized(phrase: str) -> str:
+    """The phrase with a capital first letter, also where it begins with a side."""
+    if phrase.startswith("{side}"):
+        return "{Side}" + phrase.removeprefix("{side}")
+    return phrase[0].upper() + phrase[1:]
+
+
 def _neutral(phrases: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(phrase for phrase in phrases if "{side}" not in phrase)
+    return tuple(phrase for phrase in phrases if "{side}" not in phrase.lower())
