@@ -25,16 +25,16 @@ def main() -> int:
     """Run every specialty of the demo and show what came of it."""
     results = []
     for specialty in SPECIALTIES:
-        config = parse(
-            Config, compose_config("run", ["experiment=demo", f"specialty={specialty}"])
-        )
+        config = parse(Config, compose_config("run", ["experiment=demo", f"specialty={specialty}"]))
         start(config)
         results.append((specialty, run(config, announce)))
     console.print()
     console.print(results_table(results))
     connect(config.tracking)
     coder = surecode.load(model_uri(SPECIALTIES[0], "challenger"))
-    console.print(f"\nThe decision record of {NOTE.name}, by surecode-{SPECIALTIES[0]}@challenger:\n")
+    console.print(
+        f"\nThe decision record of {NOTE.name}, by surecode-{SPECIALTIES[0]}@challenger:\n"
+    )
     console.print(coder.code(NOTE.read_text(encoding="utf-8")).to_json(indent=2), markup=False)
     console.print(
         "\n[bold]Next[/bold]\n"

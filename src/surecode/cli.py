@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from surecode.errors import InputError
@@ -141,10 +141,14 @@ def _help(verb: str, overrides: Sequence[str], extra: Path | None) -> int:
     print(f"surecode {verb} [key=value ...]: {VERBS[verb]}\n")
     for group, choices in groups().items():
         print(f"  {group + '=':14}{' | '.join(choices)}")
-    chosen = [*overrides] if any(o.startswith("specialty=") for o in overrides) else [
-        "specialty=radiology",
-        *overrides,
-    ]
+    chosen = (
+        [*overrides]
+        if any(o.startswith("specialty=") for o in overrides)
+        else [
+            "specialty=radiology",
+            *overrides,
+        ]
+    )
     print("\nKeys and their values (here for " + chosen[0] + "):\n")
     print(OmegaConf.to_yaml(compose_config(verb, chosen, extra)))
     return 0

@@ -20,9 +20,9 @@ from surecode.calibration.certificate import Certificate
 from surecode.calibration.confidence import Method, encounter_confidence
 from surecode.calibration.decoding import Decoding
 from surecode.calibration.probabilities import ProbabilityCalibrator
+from surecode.coder.network import Network
 from surecode.codes.label_space import LabelSpace
 from surecode.codes.releases import release_of, title
-from surecode.coder.network import Network
 from surecode.data.batches import collate
 from surecode.data.windows import Windower, Windows
 from surecode.decide import decide
@@ -84,9 +84,7 @@ class Coder:
         with torch.inference_mode():
             batch = collate([windows], self.padding_id).to(self.network.head.bias.device)
             output = self.network(batch)
-        return Output(
-            windows, output.logits[0].cpu().numpy(), output.contributions.cpu().numpy()
-        )
+        return Output(windows, output.logits[0].cpu().numpy(), output.contributions.cpu().numpy())
 
     def logits(self, encounters: Iterable[Encounter]) -> Iterator[NDArray[np.float32]]:
         """Logits ``[K]`` of each encounter."""
@@ -117,9 +115,7 @@ class Coder:
         day = today or date.today()
         probabilities, assigned, confidence = self.calibrator(output.logits[None])
         chosen = np.flatnonzero(assigned[0])
-        decision = decide(
-            float(confidence[0]), len(chosen), self.certificate, self.hashes, day
-        )
+        decision = decide(float(confidence[0]), len(chosen), self.certificate, self.hashes, day)
         ranked = sorted(chosen, key=lambda k: (-probabilities[0, k], k))
         return DecisionRecord(
             encounter_id=encounter.encounter_id,
@@ -128,7 +124,9 @@ class Coder:
             route=decision.route,
             reasons=decision.reasons,
             codes=tuple(
-                self._code_decision(encounter, output, self.spans, int(k), float(probabilities[0, k]))
+                self._code_decision(
+                    encounter, output, self.spans, int(k), float(probabilities[0, k])
+                )
                 for k in ranked
             ),
             confidence=float(confidence[0]),

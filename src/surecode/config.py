@@ -92,7 +92,9 @@ def _flatten(node: Any, prefix: str = "") -> list[str]:
     if not isinstance(node, Mapping):
         return [prefix.removesuffix(".")]
     keys = [] if not prefix else [prefix.removesuffix(".")]
-    return keys + [key for name, child in node.items() for key in _flatten(child, f"{prefix}{name}.")]
+    return keys + [
+        key for name, child in node.items() for key in _flatten(child, f"{prefix}{name}.")
+    ]
 
 
 def _nearest(key: str, known: Sequence[str]) -> str:

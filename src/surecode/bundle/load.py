@@ -17,9 +17,9 @@ from surecode.bundle.weights import CoderSettings, read_weights
 from surecode.calibration.certificate_file import read_certificate
 from surecode.calibration.decoding import Decoding
 from surecode.calibration.probabilities import ProbabilityCalibrator
-from surecode.codes.label_space import LabelSpace
 from surecode.coder.build import build_network
 from surecode.coder.encoder import tokenizer_from
+from surecode.codes.label_space import LabelSpace
 from surecode.coding import Calibrator, Coder
 from surecode.data.windows import Windower
 from surecode.errors import InputError

@@ -27,7 +27,9 @@ def verify(folder: Path) -> None:
     Raises:
         InputError: there is no manifest, a file is missing, unknown or changed.
     """
-    manifest = read_json(folder / layout.MANIFEST, "this is no finished bundle; run `surecode register`")
+    manifest = read_json(
+        folder / layout.MANIFEST, "this is no finished bundle; run `surecode register`"
+    )
     if not isinstance(manifest, dict):
         raise InputError(f"{folder / layout.MANIFEST}: is damaged; fetch the bundle anew")
     found = set(_files(folder))

@@ -13,9 +13,9 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from surecode.bundle import layout
-from surecode.codes.label_space import LabelSpace
 from surecode.coder.encoder import EncoderLock
 from surecode.coder.network import Network
+from surecode.codes.label_space import LabelSpace
 from surecode.errors import InputError
 from surecode.files import read_json, whole, write_json
 from surecode.settings import (

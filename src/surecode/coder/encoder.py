@@ -13,7 +13,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
@@ -88,7 +94,9 @@ def tokenizer_from(folder: Path) -> PreTrainedTokenizerBase:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError):
-        raise InputError(f"no tokenizer in {folder.name}; the encoder's files are incomplete") from None
+        raise InputError(
+            f"no tokenizer in {folder.name}; the encoder's files are incomplete"
+        ) from None
     if not tokenizer.is_fast:
         raise InputError("the encoder has no fast tokenizer, so no offsets; choose another encoder")
     return tokenizer

@@ -40,7 +40,9 @@ class CoderModule(pl.LightningModule):
         """Mean loss over encounters and codes."""
         loss = self._loss(batch)
         self.log("train/loss", loss, batch_size=len(batch.tokens), on_step=False, on_epoch=True)
-        self.log("train/tokens", float(sum(batch.tokens)), reduce_fx="sum", on_epoch=True, on_step=False)
+        self.log(
+            "train/tokens", float(sum(batch.tokens)), reduce_fx="sum", on_epoch=True, on_step=False
+        )
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -61,7 +63,10 @@ class CoderModule(pl.LightningModule):
         optimizer = AdamW(
             [
                 {"params": adapter, "lr": self.optim.adapter_learning_rate},
-                {"params": list(self.network.head.parameters()), "lr": self.optim.head_learning_rate},
+                {
+                    "params": list(self.network.head.parameters()),
+                    "lr": self.optim.head_learning_rate,
+                },
             ],
             weight_decay=self.optim.weight_decay,
         )

@@ -32,9 +32,7 @@ class Network(nn.Module):
         differentiates with respect to them.
         """
         source = (
-            {"input_ids": batch.input_ids}
-            if embeddings is None
-            else {"inputs_embeds": embeddings}
+            {"input_ids": batch.input_ids} if embeddings is None else {"inputs_embeds": embeddings}
         )
         states = self.encoder(**source, attention_mask=batch.attention_mask).last_hidden_state
         return states.flatten(0, 1)[batch.content]
@@ -47,7 +45,10 @@ class Network(nn.Module):
 
     def adapter_state(self) -> dict[str, Tensor]:
         """Weights of the adapter alone, under PEFT's names."""
-        return {k: v.detach().cpu().contiguous() for k, v in get_peft_model_state_dict(self.encoder).items()}
+        return {
+            k: v.detach().cpu().contiguous()
+            for k, v in get_peft_model_state_dict(self.encoder).items()
+        }
 
     def head_state(self) -> dict[str, Tensor]:
         """Weights of the head alone."""

@@ -47,7 +47,9 @@ def fit(
     Raises:
         InputError: a checkpoint is damaged or belongs to another network.
     """
-    best = ModelCheckpoint(folder, filename="best", monitor="tune/loss", enable_version_counter=False)
+    best = ModelCheckpoint(
+        folder, filename="best", monitor="tune/loss", enable_version_counter=False
+    )
     last = ModelCheckpoint(folder, filename="last", enable_version_counter=False)
     stopping = EarlyStopping("tune/loss", patience=settings.patience)
     progress = [TQDMProgressBar(refresh_rate=5)] if settings.progress else []

@@ -52,9 +52,7 @@ class Windower:
         overlap: content tokens that two neighbouring windows of a document share.
     """
 
-    def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, length: int, overlap: int = 0
-    ) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, length: int, overlap: int = 0) -> None:
         probe = tokenizer("a", return_special_tokens_mask=True)
         special = np.asarray(probe["special_tokens_mask"], dtype=bool)
         first, last = np.flatnonzero(~special)[[0, -1]]

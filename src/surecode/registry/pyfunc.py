@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import mlflow
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 

@@ -101,4 +101,6 @@ def _check_port(host: str, port: int) -> None:
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
             reason = "is in use" if taken else f"cannot be opened ({error.strerror})"
-            raise InputError(f"port {port} of {host} {reason}; choose another with port=N") from None
+            raise InputError(
+                f"port {port} of {host} {reason}; choose another with port=N"
+            ) from None

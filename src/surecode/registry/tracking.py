@@ -24,12 +24,12 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
-import logging  # noqa: E402
+import logging
 
-import mlflow  # noqa: E402  (reads the variables above on import)
-from mlflow.entities import RunStatus  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
-from pytorch_lightning.loggers import MLFlowLogger  # noqa: E402
+import mlflow
+from mlflow.entities import RunStatus
+from mlflow.exceptions import MlflowException
+from pytorch_lightning.loggers import MLFlowLogger
 
 # Announcements of tables created and experiments begun say nothing to a user of surecode.
 logging.getLogger("mlflow").setLevel(logging.ERROR)
@@ -114,7 +114,9 @@ def open_run(config: Config, tags: Mapping[str, str]) -> Iterator[Run]:
     try:
         run_id = run.info.run_id
         write_json(reference, {"run_id": run_id, "uri": config.tracking.uri})
-        mlflow.set_tags({"specialty": config.specialty.name, "config_hash": config.fit_hash} | dict(tags))
+        mlflow.set_tags(
+            {"specialty": config.specialty.name, "config_hash": config.fit_hash} | dict(tags)
+        )
         yield Run(run_id, config.tracking.experiment, config.tracking.uri)
     except KeyboardInterrupt:
         status = RunStatus.KILLED
@@ -142,7 +144,10 @@ def _known_run(reference: Path, uri: str) -> str | None:
 def log_parameters(config: Config) -> None:
     """Log the settings that determine the fit; on a resumed run they are there already."""
     flat = flatten(
-        config.model_dump(mode="json", exclude={"runs": True, "artifacts": True, "tracking": True, "data": {"root"}})
+        config.model_dump(
+            mode="json",
+            exclude={"runs": True, "artifacts": True, "tracking": True, "data": {"root"}},
+        )
     )
     active = mlflow.active_run()
     known = mlflow.get_run(active.info.run_id).data.params if active else {}

@@ -32,9 +32,7 @@ def train(config: Config) -> Figures:
         tokenizer = load_tokenizer(
             config.encoder.name, config.encoder.source, config.encoder.revision
         )
-        windower = Windower(
-            tokenizer, config.encoder.window_length, config.encoder.window_overlap
-        )
+        windower = Windower(tokenizer, config.encoder.window_length, config.encoder.window_overlap)
         splits = []
         for split in ("train", "tune"):
             encounters = folder.encounters(split)
