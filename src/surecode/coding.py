@@ -53,7 +53,7 @@ class Calibrator:
     def __call__(
         self, logits: NDArray[np.floating]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-        """Logits ``[N, K]`` → probabilities ``[N, K]``, code sets ``[N, K]``, confidence ``[N]``."""
+        """Logits ``[N, K]`` → probabilities and code sets ``[N, K]``, confidence ``[N]``."""
         p = self.probabilities(logits)
         assigned = self.decoding(p)
         return p, assigned, encounter_confidence(p, assigned, self.confidence)
@@ -63,8 +63,8 @@ class Calibrator:
 class Coder:
     """One specialty's coder, ready to code.
 
-    ``calibrator`` and ``spans`` are None for a coder that was trained but not calibrated: it gives logits, no
-    records. ``hashes`` name model, calibrator and label space, as the certificate does.
+    ``calibrator`` and ``spans`` are None for a coder that was trained but not calibrated: it gives
+    logits, no records. ``hashes`` name model, calibrator and label space, as the certificate does.
     """
 
     specialty: str

@@ -41,7 +41,7 @@ class SpecialtySettings(Settings):
     """Which encounters, which label space, which target: one file in conf/specialty/."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    include: dict[Literal["specialty", "setting", "payer"], tuple[str, ...]]
+    include: dict[str, tuple[str, ...]]
     label_space: LabelSpaceSettings
     target: TargetSettings
 

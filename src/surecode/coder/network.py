@@ -14,7 +14,10 @@ from surecode.errors import InputError
 
 
 class Network(nn.Module):
-    """The trainable whole. Legend: W windows, L tokens of a window, D width, E encounters, K codes."""
+    """The trainable whole.
+
+    Legend: W windows, L tokens of a window, T content tokens, D width, E encounters, K codes.
+    """
 
     def __init__(self, encoder: PeftModel, head: LabelAttention) -> None:
         super().__init__()
@@ -23,7 +26,8 @@ class Network(nn.Module):
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """Word embeddings ``[W, L, D]``, before positions and layers."""
-        return self.encoder.get_input_embeddings()(input_ids)
+        embeddings: Tensor = self.encoder.get_input_embeddings()(input_ids)
+        return embeddings
 
     def encode(self, batch: Batch, embeddings: Tensor | None = None) -> Tensor:
         """States ``[T, D]`` of the content tokens, the encounters one after the other.
@@ -34,14 +38,17 @@ class Network(nn.Module):
         source = (
             {"input_ids": batch.input_ids} if embeddings is None else {"inputs_embeds": embeddings}
         )
-        states = self.encoder(**source, attention_mask=batch.attention_mask).last_hidden_state
+        states: Tensor = self.encoder(
+            **source, attention_mask=batch.attention_mask
+        ).last_hidden_state
         return states.flatten(0, 1)[batch.content]
 
     def forward(self, batch: Batch, embeddings: Tensor | None = None) -> HeadOutput:
         """Logits ``[E, K]`` with the contribution of every token; the head runs in fp32."""
         states = self.encode(batch, embeddings)
         with torch.autocast(device_type=states.device.type, enabled=False):
-            return self.head(states.float(), batch.tokens)
+            output: HeadOutput = self.head(states.float(), batch.tokens)
+        return output
 
     def adapter_state(self) -> dict[str, Tensor]:
         """Weights of the adapter alone, under PEFT's names."""

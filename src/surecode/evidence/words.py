@@ -52,7 +52,7 @@ def score_words(
             continue
         mine = document == position
         ends, scores = offsets[mine, 1], contributions[mine]
-        # The word in which the token's last character lies: byte-level tokens carry a leading space.
+        # Where the token's last character lies: byte-level tokens carry a leading space.
         holder = np.searchsorted(spans[:, 0], ends - 1, side="right") - 1
         inside = (holder >= 0) & (ends - 1 < spans[holder, 1])
         total = np.bincount(holder[inside], weights=scores[inside], minlength=len(spans))

@@ -22,7 +22,7 @@ class BundleModel(PythonModel):
         """Verify and load the bundle."""
         self.coder = load_bundle(Path(context.artifacts["bundle"]))
 
-    def predict(  # type: ignore[override]
+    def predict(
         self, model_input: list[dict[str, Any]], params: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         """Code each encounter by itself."""

@@ -14,9 +14,13 @@ from surecode.coder.encoder import load_tokenizer
 from surecode.coder.module import CoderModule
 from surecode.coder.train import fit
 from surecode.data.windows import Windower
+from surecode.encounter import Split
 from surecode.registry.tracking import log_parameters, open_run
 from surecode.settings import Config
 from surecode.stages.run_folder import Figures, RunFolder
+
+# The splits that training may look at.
+LEARNING: tuple[Split, ...] = ("train", "tune")
 
 
 def train(config: Config) -> Figures:
@@ -33,14 +37,15 @@ def train(config: Config) -> Figures:
             config.encoder.name, config.encoder.source, config.encoder.revision
         )
         windower = Windower(tokenizer, config.encoder.window_length, config.encoder.window_overlap)
-        splits = []
-        for split in ("train", "tune"):
+        windows, gold = {}, {}
+        for split in LEARNING:
             encounters = folder.encounters(split)
-            gold = space.encode([encounter.code_set for encounter in encounters])
-            splits.append((windower.all(encounters), gold))
-        network.head.start_at(torch.from_numpy(splits[0][1].mean(axis=0)).float())
+            windows[split] = windower.all(encounters)
+            gold[split] = space.encode([encounter.code_set for encounter in encounters])
+        network.head.start_at(torch.from_numpy(gold["train"].mean(axis=0)).float())
         data = CoderData(
-            *splits,
+            (windows["train"], gold["train"]),
+            (windows["tune"], gold["tune"]),
             padding_id=int(tokenizer.pad_token_id or 0),
             batch_tokens=config.trainer.batch_tokens,
             seed=config.seed,

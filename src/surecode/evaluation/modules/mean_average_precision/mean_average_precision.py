@@ -19,7 +19,7 @@ references: a list of code strings for every encounter;
 valid: the codes that count, where some predicted ones are to be dropped before ranking."""
 
 
-class MeanAveragePrecision(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types
+class MeanAveragePrecision(evaluate.Metric):  # evaluate ships no types
     """Wraps `surecode.evaluation.metrics.mean_average_precision`."""
 
     def _info(self) -> evaluate.MetricInfo:
