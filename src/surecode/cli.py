@@ -10,8 +10,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from surecode.errors import InputError
+
+if TYPE_CHECKING:
+    from surecode.settings import Config
 
 # Set before any library reads them: no telemetry, no hub unless the user asks for it.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -89,7 +93,7 @@ def _act(verb: str, overrides: Sequence[str], extra: Path | None) -> None:
         _run_stages(verb, parse(Config, composed))
 
 
-def _run_stages(verb: str, config: Config) -> None:  # type: ignore[name-defined]  # noqa: F821
+def _run_stages(verb: str, config: Config) -> None:
     from surecode.stages.report import announce, start, summary
     from surecode.stages.run import STAGES, run
 

@@ -63,10 +63,10 @@ class LabelAttention(nn.Module):
             tokens: E numbers of tokens, summing up to T.
         """
         scores = torch.tanh(self.project(states)) @ self.query.T  # [T, K]
-        attention = torch.cat([part.softmax(dim=0) for part in torch.split(scores, tokens)])
+        attention = torch.cat([part.softmax(dim=0) for part in torch.split(scores, list(tokens))])
         contributions = attention * (states @ self.value.T)
         logits = (
-            torch.stack([part.sum(dim=0) for part in torch.split(contributions, tokens)])
+            torch.stack([part.sum(dim=0) for part in torch.split(contributions, list(tokens))])
             + self.bias
         )
         return HeadOutput(logits, contributions, attention)

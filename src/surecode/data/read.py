@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from surecode.data.sources import cantemist, codiesp, synthetic, table
-from surecode.data.splits import KEEP, Sourced, assign, assign_official, select
+from surecode.data.splits import KEEP, Assignment, Sourced, assign, assign_official, select
 from surecode.data.table import check_encounters
 from surecode.encounter import Encounter, Split
 from surecode.settings import (
@@ -52,13 +52,13 @@ def read(data: DataSettings, specialty: SpecialtySettings, seed: int) -> Dataset
         _in_scope(item, specialty.label_space.systems)
         for item in select(sourced, specialty.include)
     ]
-    official = isinstance(data, CodiespSettings | CantemistSettings)
-    kept = isinstance(data, TableSettings) and items[0].official_split is not None
-    if official or kept:
-        policy: Mapping[str, Mapping[Split, float]] = data.shares if official else KEEP  # type: ignore[assignment]
-        assignment = assign_official(items, policy, seed)
-        return Dataset(_name(data), tuple(assignment.encounters), assignment.cut_groups)
-    return Dataset(_name(data), tuple(assign(items, data.shares, seed)))  # type: ignore[arg-type]
+    if isinstance(data, CodiespSettings | CantemistSettings):
+        assignment = assign_official(items, data.shares, seed)
+    elif isinstance(data, TableSettings) and items[0].official_split is not None:
+        assignment = assign_official(items, KEEP, seed)
+    else:
+        assignment = Assignment(assign(items, data.shares, seed), cut_groups=0)
+    return Dataset(_name(data), tuple(assignment.encounters), assignment.cut_groups)
 
 
 def _items(data: DataSettings, specialty: SpecialtySettings) -> list[Sourced]:
