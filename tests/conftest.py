@@ -6,12 +6,23 @@ The variables are set before a test imports torch, transformers or mlflow, which
 from __future__ import annotations
 
 import os
+import string
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from surecode.encounter import Document, Encounter
+
+if TYPE_CHECKING:
+    from transformers import BertModel, PreTrainedTokenizerBase
+
+    from surecode.coder.network import Network
+    from surecode.coding import Coder
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "1"
@@ -58,3 +69,112 @@ def real_data() -> Callable[[str], Path]:
         return path
 
     return path_of
+
+
+@pytest.fixture(scope="session")
+def encounter_of() -> Callable[..., Encounter]:
+    """``encounter_of("first text", "second text", encounter_id="e")``: nothing but texts."""
+
+    def build(*texts: str, encounter_id: str = "e") -> Encounter:
+        documents = tuple(Document(f"d{n}", "note", text) for n, text in enumerate(texts))
+        return Encounter(
+            encounter_id, "p", "radiology", "professional", "x", date(2026, 3, 31), documents
+        )
+
+    return build
+
+
+# ---- a coder small enough for every test: two layers, 32 wide, weights drawn from a seed ----------
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer() -> PreTrainedTokenizerBase:
+    """WordPiece over letters, digits, punctuation and a few words; the rest is [UNK]."""
+    from transformers import BertTokenizerFast
+
+    words = ["fever", "cough", "##ing", "pain", "of", "the", "chest", "no", "with", "fracture"]
+    pieces = [f"##{letter}" for letter in string.ascii_lowercase + string.digits]
+    signs = [*string.ascii_lowercase, *string.digits, *string.punctuation]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *signs, *pieces]
+    return BertTokenizerFast(vocab={word: place for place, word in enumerate(vocabulary)})
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tiny_tokenizer: PreTrainedTokenizerBase) -> Callable[[], BertModel]:
+    """Fresh copies of one random BERT; wide initial weights, so that texts differ in their states."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(
+        vocab_size=len(tiny_tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        initializer_range=0.3,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+
+    def build() -> BertModel:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return BertModel(config, add_pooling_layer=False).eval()
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def tiny_network(tiny_encoder: Callable[[], BertModel]) -> Callable[..., Network]:
+    """``tiny_network(codes=3, layers=None, seed=1)``: adapter and head drawn from the seed.
+
+    PEFT begins with an adapter that changes nothing; here it is drawn as if it had been trained.
+    """
+    import torch
+
+    from surecode.coder.adapter import add_lora
+    from surecode.coder.label_attention import LabelAttention
+    from surecode.coder.network import Network
+
+    def build(codes: int = 3, layers: Sequence[int] | None = None, seed: int = 1) -> Network:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            names = ["query", "value", "dense"]
+            encoder = add_lora(tiny_encoder(), 2, 4.0, 0.0, names, layers)
+            for name, parameter in encoder.named_parameters():
+                if "lora_B" in name:
+                    torch.nn.init.normal_(parameter, std=0.1)
+            return Network(encoder, LabelAttention(32, codes, 16)).eval()
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def tiny_coder(
+    tiny_network: Callable[..., Network], tiny_tokenizer: PreTrainedTokenizerBase
+) -> Coder:
+    """A calibrated coder of three codes without a certificate; every note gets some code."""
+    from surecode.calibration.decoding import Decoding
+    from surecode.calibration.probabilities import ProbabilityCalibrator
+    from surecode.codes.label_space import LabelSpace
+    from surecode.coding import Calibrator, Coder
+    from surecode.data.windows import Windower
+    from surecode.encounter import Code
+    from surecode.evidence.spans import SpanPolicy
+
+    network = tiny_network()
+    network.requires_grad_(False)
+    return Coder(
+        specialty="radiology",
+        network=network,
+        windower=Windower(tiny_tokenizer, length=32, overlap=4),
+        padding_id=0,
+        label_space=LabelSpace(
+            (Code("CPT", "71046"), Code("ICD-10-CM", "J18.9"), Code("ICD-10-CM", "R05.9"))
+        ),
+        hashes={"model": "m", "label_space": "l", "calibrator": "c"},
+        runtime="torch-cpu",
+        calibrator=Calibrator(ProbabilityCalibrator(), Decoding(0.05), "product"),
+        spans=SpanPolicy(positive_mass=0.6, maximum_gap=1, maximum_spans=3),
+    )

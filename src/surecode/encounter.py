@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
+from operator import index
 from typing import Any, Literal, get_args
 
 from surecode.errors import InputError
@@ -88,7 +89,7 @@ class Document:
                 f"document {self.document_id}: the text is empty; "
                 "give a note with words in it or leave the document out"
             )
-        if any("\ud800" <= character <= "\udfff" for character in self.text):
+        if _has_surrogate(self.text):
             raise InputError(
                 f"document {self.document_id}: the text holds half of a surrogate pair, "
                 "which is no character; decode it anew from its source"
@@ -192,43 +193,51 @@ class Encounter:
         }
 
     @classmethod
-    def from_dict(cls, row: Mapping[str, Any]) -> Encounter:
+    def from_dict(cls, row: Any) -> Encounter:
         """The inverse of :meth:`to_dict`; raises `InputError` naming the encounter and the field.
 
-        ``sha256`` may be absent; where it is given it must fit the text.
+        ``row`` comes from outside, so its types are checked. ``sha256`` may be absent; where it is
+        given it must fit the text.
         """
-        name = row.get("encounter_id") or "without encounter_id"
+        if not isinstance(row, Mapping):
+            raise InputError(
+                "an encounter is an object with named fields; docs/architecture.md lists them"
+            )
+        where = f"encounter {row.get('encounter_id') or 'without encounter_id'}"
         try:
-            documents = tuple(_document(name, d) for d in row["documents"])
             return cls(
-                encounter_id=_text(name, row, "encounter_id"),
-                patient_id=_text(name, row, "patient_id"),
-                specialty=_text(name, row, "specialty"),
+                encounter_id=_text(where, row, "encounter_id"),
+                patient_id=_text(where, row, "patient_id"),
+                specialty=_text(where, row, "specialty"),
                 setting=row["setting"],
-                payer=_text(name, row, "payer"),
-                date_of_service=_date(name, row["date_of_service"]),
-                documents=documents,
+                payer=_text(where, row, "payer"),
+                date_of_service=_date(where, row["date_of_service"]),
+                documents=tuple(_document(where, item) for item in row["documents"]),
                 codes=tuple(
                     GoldCode(
-                        Code(g["system"], g["value"]),
-                        int(g.get("sequence", position)),
-                        str(g.get("source", "gold")),
+                        _code(where, item),
+                        index(item.get("sequence", position)),
+                        _text(where, {"source": "gold", **item}, "source"),
                     )
-                    for position, g in enumerate(row.get("codes") or (), start=1)
+                    for position, item in enumerate(row.get("codes") or (), start=1)
                 ),
                 evidence=tuple(
                     Evidence(
-                        Code(e["system"], e["value"]),
-                        Span(e["document_id"], int(e["start"]), int(e["end"])),
-                        int(e.get("mention", 0)),
+                        _code(where, item),
+                        Span(
+                            _text(where, item, "document_id"),
+                            index(item["start"]),
+                            index(item["end"]),
+                        ),
+                        index(item.get("mention", 0)),
                     )
-                    for e in row.get("evidence") or ()
+                    for item in row.get("evidence") or ()
                 ),
                 split=row.get("split"),
             )
         except KeyError as missing:
             raise InputError(
-                f"encounter {name}: the field {missing} is missing; "
+                f"{where}: the field {missing} is missing; "
                 "docs/architecture.md lists the fields of an encounter"
             ) from None
         except InputError:
@@ -236,37 +245,48 @@ class Encounter:
         except (TypeError, AttributeError, ValueError):
             # The cause may quote a value of the row, and so patient text: it is dropped.
             raise InputError(
-                f"encounter {name}: a field has the wrong type; "
+                f"{where}: a field has the wrong type; "
                 "docs/architecture.md lists the fields of an encounter"
             ) from None
 
 
-def _text(name: str, row: Mapping[str, Any], column: str) -> str:
+def _text(where: str, row: Mapping[str, Any], column: str) -> str:
     value = row[column]
-    if not isinstance(value, str) or not value:
-        raise InputError(f"encounter {name}: {column} must be a non-empty text")
+    if not isinstance(value, str) or not value or _has_surrogate(value):
+        raise InputError(f"{where}: {column} must be a non-empty Unicode text")
     return value
 
 
-def _date(name: str, value: Any) -> date:
-    if isinstance(value, date):
+def _code(where: str, row: Mapping[str, Any]) -> Code:
+    return Code(_text(where, row, "system"), _text(where, row, "value"))
+
+
+def _date(where: str, value: Any) -> date:
+    # A datetime is a date to Python, and would not come back from `to_dict` as the same.
+    if isinstance(value, date) and not isinstance(value, datetime):
         return value
     try:
         return date.fromisoformat(value)
     except (TypeError, ValueError):
         raise InputError(
-            f"encounter {name}: date_of_service is not an ISO 8601 date such as 2026-03-31"
+            f"{where}: date_of_service is not an ISO 8601 date such as 2026-03-31"
         ) from None
 
 
-def _document(name: str, row: Mapping[str, Any]) -> Document:
-    text = row["text"]
+def _document(where: str, row: Mapping[str, Any]) -> Document:
+    document_id, text = _text(where, row, "document_id"), row["text"]
     if not isinstance(text, str):
-        raise InputError(f"encounter {name}: the text of document {row['document_id']} is no text")
-    document = Document(row["document_id"], row.get("kind") or "note", text)
+        raise InputError(f"{where}: the text of document {document_id} is no text")
+    kind = _text(where, {"kind": row.get("kind") or "note"}, "kind")
+    document = Document(document_id, kind, text)
     if row.get("sha256") not in (None, document.sha256):
         raise InputError(
-            f"encounter {name}: document {document.document_id} does not fit its sha256; "
+            f"{where}: document {document_id} does not fit its sha256; "
             "the text was changed after it was registered, so register it anew"
         )
     return document
+
+
+def _has_surrogate(text: str) -> bool:
+    """Whether the text holds half of a surrogate pair, which JSON can smuggle in."""
+    return any("\ud800" <= character <= "\udfff" for character in text)

