@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -18,9 +16,6 @@ console = Console(soft_wrap=True, highlight=False)
 
 def start(config: Config) -> None:
     """Say what runs and where its files go."""
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
-    # Denormal numbers of a sharp attention would slow a CPU down tenfold.
-    torch.set_flush_denormal(True)
     console.print(f"[bold]{config.specialty.name}[/bold] → {config.run_folder}")
 
 
