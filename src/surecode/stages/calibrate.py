@@ -30,6 +30,7 @@ from surecode.stages.run_folder import Figures, RunFolder
 def calibrate(config: Config, today: date | None = None) -> Figures:
     """Fit the calibrator, make the certificate, and put both into the run's bundle."""
     folder = RunFolder(config)
+    folder.learned()
     coder = load_bundle(folder.bundle, sealed=False)
     created = today or date.today()
     with open_run(config, {}) as run:

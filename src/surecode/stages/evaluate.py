@@ -32,6 +32,7 @@ from surecode.stages.run_folder import Figures, RunFolder
 def evaluate(config: Config) -> Figures:
     """Code the split ``data.split`` (test, unless asked otherwise) and measure."""
     folder = RunFolder(config)
+    folder.learned()
     coder = load_bundle(folder.bundle, sealed=False)
     encounters = _encounters(config, folder)
     records, rankings = _code(coder, encounters, config.trainer.progress)

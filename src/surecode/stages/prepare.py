@@ -7,7 +7,7 @@ from surecode.data.read import read
 from surecode.data.splits import check_splits
 from surecode.encounter import SPLITS
 from surecode.settings import Config
-from surecode.stages.run_folder import Figures, RunFolder
+from surecode.stages.run_folder import Figures, RunFolder, learning_fingerprint
 
 
 def prepare(config: Config) -> Figures:
@@ -31,6 +31,7 @@ def prepare(config: Config) -> Figures:
             "encounters": counts,
             "codes": len(space),
             "label_space": space.hash,
+            "learning": learning_fingerprint(dataset.encounters, space),
             "test_codes_in_label_space": covered / gold if gold else None,
             "test_encounters_in_label_space": sum(
                 all(code in space for code in e.code_set) for e in test

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,15 @@ from surecode.files import read_json, write_json, write_text
 from surecode.settings import Config
 
 Figures = dict[str, Any]
+
+
+def learning_fingerprint(encounters: Iterable[Encounter], label_space: LabelSpace) -> str:
+    """SHA-256 of all that training sees: encounters of train and tune, and the label space."""
+    digest = hashlib.sha256(label_space.hash.encode())
+    for encounter in encounters:
+        if encounter.split in ("train", "tune"):
+            digest.update(json.dumps(encounter.to_dict(), sort_keys=True).encode())
+    return digest.hexdigest()
 
 
 class RunFolder:
@@ -53,6 +64,17 @@ class RunFolder:
         """The run's label space."""
         self._need(self._label_space, "prepare")
         return LabelSpace.read(self._label_space)
+
+    def learned(self) -> None:
+        """Raise `InputError` unless the coder was trained on the encounters that lie here.
+
+        A table that changed under the same name gives other splits: what was trained on before
+        may now be in calibrate or test.
+        """
+        if self.figures("train").get("learning") != self.figures("prepare")["learning"]:
+            raise InputError(
+                f"{self.path}: the encounters changed after training; run `surecode train` again"
+            )
 
     def has(self, stage: str) -> bool:
         """Whether a stage has finished in this folder."""

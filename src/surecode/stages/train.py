@@ -6,8 +6,11 @@ import time
 
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 from surecode.bundle.weights import CoderSettings, write_weights
+from surecode.codes.label_space import LabelSpace
 from surecode.coder.build import build_network
 from surecode.coder.datamodule import CoderData
 from surecode.coder.encoder import load_tokenizer
@@ -24,11 +27,14 @@ LEARNING: tuple[Split, ...] = ("train", "tune")
 
 
 def train(config: Config) -> Figures:
-    """Train, or reuse the finished training of exactly these settings."""
+    """Train, or reuse the finished training of exactly these settings and encounters."""
     folder = RunFolder(config)
     space = folder.label_space()
+    learning = folder.figures("prepare")["learning"]
     if config.trainer.resume and folder.has("train"):
-        return folder.finish("train", folder.figures("train") | {"reused": True})
+        done = folder.figures("train")
+        if done["learning"] == learning:
+            return folder.finish("train", done | {"reused": True})
     with open_run(config, {"data": config.data.source}) as run:
         log_parameters(config)
         pl.seed_everything(config.seed, workers=True, verbose=False)
@@ -36,43 +42,25 @@ def train(config: Config) -> Figures:
         tokenizer = load_tokenizer(
             config.encoder.name, config.encoder.source, config.encoder.revision
         )
-        windower = Windower(tokenizer, config.encoder.window_length, config.encoder.window_overlap)
-        windows, gold = {}, {}
-        for split in LEARNING:
-            encounters = folder.encounters(split)
-            windows[split] = windower.all(encounters)
-            gold[split] = space.encode([encounter.code_set for encounter in encounters])
-        network.head.start_at(torch.from_numpy(gold["train"].mean(axis=0)).float())
-        data = CoderData(
-            (windows["train"], gold["train"]),
-            (windows["tune"], gold["tune"]),
-            padding_id=int(tokenizer.pad_token_id or 0),
-            batch_tokens=config.trainer.batch_tokens,
-            seed=config.seed,
-        )
-        module = CoderModule(network, config.optim)
+        data, frequency = _learning_data(config, folder, space, tokenizer)
+        network.head.start_at(frequency)
         began = time.monotonic()
         result = fit(
-            module,
+            CoderModule(network, config.optim),
             data,
             config.trainer,
             config.optim.gradient_clip,
-            folder.checkpoints,
+            # Named by what it learns from: other encounters never go on from this checkpoint.
+            folder.checkpoints / learning[:12],
             run.lightning_logger(),
         )
-        weights = write_weights(
-            folder.bundle,
-            network,
-            lock,
-            space,
-            tokenizer,
-            CoderSettings(
-                specialty=config.specialty.name,
-                encoder=config.encoder,
-                adapter=config.adapter,
-                head=config.head,
-            ),
+        settings = CoderSettings(
+            specialty=config.specialty.name,
+            encoder=config.encoder,
+            adapter=config.adapter,
+            head=config.head,
         )
+        weights = write_weights(folder.bundle, network, lock, space, tokenizer, settings)
         run.log({"train/epochs": result.epochs, "tune/best_loss": result.best_tune_loss})
         return folder.finish(
             "train",
@@ -83,8 +71,29 @@ def train(config: Config) -> Figures:
                 "trained_parameters": result.trained_parameters,
                 "model": weights.sha256,
                 "encoder": lock.to_dict(),
+                "learning": learning,
                 "mlflow_run": run.run_id,
                 "seconds": round(time.monotonic() - began, 1),
                 "reused": False,
             },
         )
+
+
+def _learning_data(
+    config: Config, folder: RunFolder, space: LabelSpace, tokenizer: PreTrainedTokenizerBase
+) -> tuple[CoderData, Tensor]:
+    """Batches of train and tune, and how frequent each code ``[K]`` is in train."""
+    windower = Windower(tokenizer, config.encoder.window_length, config.encoder.window_overlap)
+    splits = {}
+    for split in LEARNING:
+        encounters = folder.encounters(split)
+        gold = space.encode([encounter.code_set for encounter in encounters])
+        splits[split] = (windower.all(encounters), gold)
+    data = CoderData(
+        splits["train"],
+        splits["tune"],
+        padding_id=int(tokenizer.pad_token_id or 0),
+        batch_tokens=config.trainer.batch_tokens,
+        seed=config.seed,
+    )
+    return data, torch.from_numpy(splits["train"][1].mean(axis=0)).float()
