@@ -10,12 +10,12 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from surecode.bundle.weights import CoderSettings, write_weights
-from surecode.codes.label_space import LabelSpace
 from surecode.coder.build import build_network
 from surecode.coder.datamodule import CoderData
 from surecode.coder.encoder import load_tokenizer
 from surecode.coder.module import CoderModule
 from surecode.coder.train import fit
+from surecode.codes.label_space import LabelSpace
 from surecode.data.windows import Windower
 from surecode.encounter import Split
 from surecode.registry.tracking import log_parameters, open_run
