@@ -5,6 +5,7 @@ The variables are set before a test imports torch, transformers or mlflow, which
 
 from __future__ import annotations
 
+import copy
 import os
 import string
 import sys
@@ -84,7 +85,7 @@ def encounter_of() -> Callable[..., Encounter]:
     return build
 
 
-# ---- a coder small enough for every test: two layers, 32 wide, weights drawn from a seed ----------
+# ---- a coder small enough for every test: two layers, 32 wide, weights drawn from a seed --------
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +102,7 @@ def tiny_tokenizer() -> PreTrainedTokenizerBase:
 
 @pytest.fixture(scope="session")
 def tiny_encoder(tiny_tokenizer: PreTrainedTokenizerBase) -> Callable[[], BertModel]:
-    """Fresh copies of one random BERT; wide initial weights, so that texts differ in their states."""
+    """Fresh copies of one random BERT; wide initial weights, so that texts differ in states."""
     import torch
     from transformers import BertConfig, BertModel
 
@@ -120,7 +121,7 @@ def tiny_encoder(tiny_tokenizer: PreTrainedTokenizerBase) -> Callable[[], BertMo
     def build() -> BertModel:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return BertModel(config, add_pooling_layer=False).eval()
+            return BertModel(copy.deepcopy(config), add_pooling_layer=False).eval()
 
     return build
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from surecode.errors import InputError
 
 if TYPE_CHECKING:
-    from surecode.settings import Config
+    from surecode.settings import Config, PredictConfig, ServeConfig, Settings
 
 # Set before any library reads them: no telemetry, no hub unless the user asks for it.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -34,6 +34,7 @@ VERBS = {
     "serve": "MLflow's scoring server around a registered model",
 }
 MULTIRUN = ("-m", "--multirun")
+HELP = ("-h", "--help")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,15 +43,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(words)
     except InputError as error:
-        print(f"surecode: {error}", file=sys.stderr)
-        return 2
+        return _refuse(str(error))
+    except OSError as error:
+        place = error.filename or "a file"
+        return _refuse(f"{place}: {error.strerror}; check that it can be read and written")
     except KeyboardInterrupt:
         print("surecode: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
 
 
+def _refuse(reason: str) -> int:
+    print("surecode:", *reason.splitlines(), file=sys.stderr)
+    return 2
+
+
 def _dispatch(words: list[str]) -> int:
-    if not words or words[0] in ("-h", "--help"):
+    if not words or words[0] in HELP:
         print(_usage())
         return 0
     if words[0] == "--version":
@@ -61,36 +69,51 @@ def _dispatch(words: list[str]) -> int:
     verb, rest = words[0], words[1:]
     if verb not in VERBS:
         raise InputError(f"unknown verb {verb!r}; choose one of: {', '.join(VERBS)}")
-    if any(word in MULTIRUN for word in rest):
-        return _sweep(verb, [word for word in rest if word not in MULTIRUN])
-    extra, overrides = _config_folder(rest)
-    if any(word in ("-h", "--help") for word in overrides):
-        return _help(verb, [word for word in overrides if not word.startswith("-")], extra)
-    _act(verb, overrides, extra)
+    extra, rest = _config_folder(rest)
+    overrides = [word for word in rest if word not in (*MULTIRUN, *HELP)]
+    if any(word in HELP for word in rest):
+        return _help(verb, overrides, extra)
+    jobs = _sweep(overrides) if any(word in MULTIRUN for word in rest) else [overrides]
+    # All are checked before the first begins: a typo must not show after hours of training.
+    for settings in [_parse(verb, job, extra) for job in jobs]:
+        _act(verb, settings)
     return 0
 
 
-def _act(verb: str, overrides: Sequence[str], extra: Path | None) -> None:
-    """Compose, check and do. The rooms are imported here, so that ``--help`` is quick."""
+def _parse(verb: str, overrides: Sequence[str], extra: Path | None) -> Settings:
     from surecode.config import compose_config, parse
     from surecode.settings import Config, PredictConfig, ServeConfig
 
-    composed = compose_config(verb, overrides, extra)
-    if verb == "predict":
-        settings = parse(PredictConfig, composed)
-        from surecode.stages.predict import predict
+    models: Mapping[str, type[Settings]] = {"predict": PredictConfig, "serve": ServeConfig}
+    return parse(models.get(verb, Config), compose_config(verb, overrides, extra))
 
-        print(predict(settings).to_json(indent=2))
-    elif verb == "serve":
-        serving = parse(ServeConfig, composed)
-        from surecode.registry.models import model_uri
-        from surecode.registry.server import serve
-        from surecode.registry.tracking import connect
 
-        connect(serving.tracking)
-        serve(serving, serving.model or model_uri(serving.specialty.name, serving.alias))
-    else:
-        _run_stages(verb, parse(Config, composed))
+def _act(verb: str, settings: Settings) -> None:
+    """Do what the verb says. The rooms are imported here, so that ``--help`` is quick."""
+    from surecode.settings import Config, PredictConfig, ServeConfig
+
+    match settings:
+        case PredictConfig():
+            _predict(settings)
+        case ServeConfig():
+            _serve(settings)
+        case Config():
+            _run_stages(verb, settings)
+
+
+def _predict(settings: PredictConfig) -> None:
+    from surecode.stages.predict import predict
+
+    print(predict(settings).to_json(indent=2))
+
+
+def _serve(settings: ServeConfig) -> None:
+    from surecode.registry.models import model_uri
+    from surecode.registry.server import serve
+    from surecode.registry.tracking import point_to
+
+    point_to(settings.tracking)
+    serve(settings, settings.model or model_uri(settings.specialty.name, settings.alias))
 
 
 def _run_stages(verb: str, config: Config) -> None:
@@ -104,57 +127,53 @@ def _run_stages(verb: str, config: Config) -> None:
         announce(verb, STAGES[verb](config))
 
 
-def _sweep(verb: str, overrides: Sequence[str]) -> int:
-    """One run after the other for every combination of comma-separated values (Hydra's syntax)."""
+def _sweep(overrides: Sequence[str]) -> list[Sequence[str]]:
+    """The overrides of every combination of comma-separated values (Hydra's syntax)."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
-    extra, plain = _config_folder(overrides)
     try:
-        parsed = OverridesParser.create().parse_overrides(overrides=list(plain))
+        parsed = OverridesParser.create().parse_overrides(overrides=list(overrides))
         batches = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     except HydraException as error:
         raise InputError(
             f"configuration: {str(error).splitlines()[0]}; write overrides as key=value"
         ) from None
-    for batch in batches:
-        for job in batch:
-            _act(verb, job, extra)
-    return 0
+    return [job for batch in batches for job in batch]
 
 
 def _config_folder(words: Sequence[str]) -> tuple[Path | None, list[str]]:
     """Take ``--config-dir DIR`` out of the words: a user's own conf/ beside the shipped one."""
-    overrides = list(words)
-    if "--config-dir" not in overrides:
-        return None, overrides
-    place = overrides.index("--config-dir")
-    if place + 1 >= len(overrides) or not Path(overrides[place + 1]).is_dir():
+    rest, folder = [], None
+    remaining = iter(words)
+    for word in remaining:
+        name, equals, value = word.partition("=")
+        if name == "--config-dir":
+            folder = Path(value if equals else next(remaining, ""))
+        elif word.startswith("-") and word not in (*MULTIRUN, *HELP):
+            raise InputError(f"unknown option {name}; `surecode --help` lists the options")
+        else:
+            rest.append(word)
+    if folder is not None and (folder == Path() or not folder.is_dir()):
         raise InputError("--config-dir: no such folder; give the path of a configuration folder")
-    folder = Path(overrides[place + 1])
-    return folder, overrides[:place] + overrides[place + 2 :]
+    return folder, rest
 
 
 def _help(verb: str, overrides: Sequence[str], extra: Path | None) -> int:
-    """The verb's configuration as it would be, or its groups where a choice is missing."""
+    """The verb's groups with their choices, and its configuration as it would be."""
     from omegaconf import OmegaConf
 
     from surecode.config import compose_config, groups
 
+    chosen = any(word.startswith("specialty=") for word in overrides)
+    shown = [*overrides] if chosen else ["specialty=radiology", *overrides]
+    config = compose_config(verb, shown, extra)
     print(f"surecode {verb} [key=value ...]: {VERBS[verb]}\n")
-    for group, choices in groups().items():
+    for group, choices in groups(verb, shown, extra).items():
         print(f"  {group + '=':14}{' | '.join(choices)}")
-    chosen = (
-        [*overrides]
-        if any(o.startswith("specialty=") for o in overrides)
-        else [
-            "specialty=radiology",
-            *overrides,
-        ]
-    )
-    print("\nKeys and their values (here for " + chosen[0] + "):\n")
-    print(OmegaConf.to_yaml(compose_config(verb, chosen, extra)))
+    print(f"\nKeys and their values (here for {shown[0]}):\n")
+    print(OmegaConf.to_yaml(config))
     return 0
 
 

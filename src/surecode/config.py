@@ -38,13 +38,21 @@ def compose_config(
 
     ``extra_folder`` is a user's own configuration tree, searched after the shipped one.
     """
+    try:
+        return _compose(root, overrides, extra_folder)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(_one_line(error, root, overrides, extra_folder)) from None
+    except ValueError as error:  # a group that is set to something else than a name
+        raise InputError(f"configuration: {error}; write overrides as key=value") from None
+
+
+def _compose(
+    root: str, overrides: Sequence[str], extra_folder: Path | None, with_hydra: bool = False
+) -> DictConfig:
     search = [] if extra_folder is None else [f"hydra.searchpath=[file://{extra_folder.resolve()}]"]
     GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(conf_folder()), version_base="1.3", job_name=root):
-            return compose(root, overrides=[*overrides, *search])
-    except (HydraException, OmegaConfBaseException) as error:
-        raise InputError(_one_line(error, root, overrides)) from None
+    with initialize_config_dir(str(conf_folder()), version_base="1.3", job_name=root):
+        return compose(root, overrides=[*overrides, *search], return_hydra_config=with_hydra)
 
 
 def parse(model: type[SettingsT], config: DictConfig) -> SettingsT:
@@ -57,35 +65,38 @@ def parse(model: type[SettingsT], config: DictConfig) -> SettingsT:
         raise InputError(f"configuration: {key} has no value; set {key}=VALUE") from None
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"configuration: {place}: {_explain(first)}") from None
+        # pydantic puts the kind of source into the place; no key has that name.
+        place = [str(p) for n, p in enumerate(first["loc"]) if (n, first["loc"][0]) != (1, "data")]
+        raise InputError(f"configuration: {'.'.join(place)}: {_explain(first)}") from None
 
 
-def _one_line(error: Exception, root: str, overrides: Sequence[str]) -> str:
+def _one_line(
+    error: Exception, root: str, overrides: Sequence[str], extra_folder: Path | None
+) -> str:
     """Hydra's many lines as one: what is wrong, the choices or the nearest key, the remedy."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = re.sub(r"^In '\w+': ", "", lines[0])
     if text.startswith("Could not override '"):
         key = text.split("'")[1]
-        return f"configuration: unknown key {key}{_nearest(key, _known_keys(root, overrides))}"
+        known = _known_keys(root, overrides, extra_folder)
+        return f"configuration: unknown key {key}{_nearest(key, known)}"
     marker = next((n for n, line in enumerate(lines) if line.startswith("Available options")), None)
     if marker is not None:
         end = next((n for n, line in enumerate(lines) if "search path" in line), len(lines))
         choices = ", ".join(lines[marker + 1 : end])
         return f"configuration: {text.removesuffix(', e.g,')}; choose one of: {choices}"
-    return f"configuration: {' '.join(lines[:2])}; write overrides as key=value"
+    text = " ".join(lines[:2]).partition(" See http")[0]
+    return f"configuration: {text}; write overrides as key=value"
 
 
-def _known_keys(root: str, overrides: Sequence[str]) -> list[str]:
+def _known_keys(root: str, overrides: Sequence[str], extra_folder: Path | None) -> list[str]:
     """Keys of the configuration under those overrides that choose a group (``specialty=...``)."""
-    groups = {folder.name for folder in conf_folder().iterdir() if folder.is_dir()}
-    choices = [o for o in overrides if o.split("=")[0] in groups]
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        try:
-            config = compose(root, overrides=choices)
-        except HydraException:
-            return []
-    return _flatten(OmegaConf.to_container(config))
+    names = {folder.name for folder in conf_folder().iterdir()}
+    chosen = [override for override in overrides if override.split("=")[0] in names]
+    try:
+        return _flatten(OmegaConf.to_container(_compose(root, chosen, extra_folder)))
+    except HydraException:
+        return []
 
 
 def _flatten(node: Any, prefix: str = "") -> list[str]:
@@ -98,7 +109,10 @@ def _flatten(node: Any, prefix: str = "") -> list[str]:
 
 
 def _nearest(key: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1)
+    # A key that is right but for its group, such as rank for adapter.rank, is near as well.
+    close = difflib.get_close_matches(key, known, n=1) or [
+        name for name in known if name.endswith(f".{key}")
+    ]
     return f"; did you mean {close[0]}?" if close else "; `surecode VERB --help` lists the keys"
 
 
@@ -107,14 +121,19 @@ def _explain(first: ErrorDetails) -> str:
         return "unknown key; remove it or correct its spelling"
     if first["type"] == "missing":
         return "missing; add it"
-    # The input is a setting, never patient text, so it may be shown.
-    return f"{first['msg'][0].lower()}{first['msg'][1:]} (it is {first['input']!r}); correct it"
+    # The input is a setting, never patient text, so it may be shown; a whole group is too long.
+    shown = "" if isinstance(first["input"], Mapping) else f" (it is {first['input']!r})"
+    return f"{first['msg'][0].lower()}{first['msg'][1:]}{shown}; correct it"
 
 
-def groups() -> dict[str, list[str]]:
-    """The configuration groups and their choices."""
+def groups(
+    root: str, overrides: Sequence[str], extra_folder: Path | None = None
+) -> dict[str, list[str]]:
+    """The groups that ``conf/<root>.yaml`` is composed of, and their choices."""
+    config = _compose(root, overrides, extra_folder, with_hydra=True)
+    folders = [conf_folder()] if extra_folder is None else [conf_folder(), extra_folder]
     return {
-        folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
-        for folder in sorted(conf_folder().iterdir())
-        if folder.is_dir()
+        group: sorted({file.stem for f in folders for file in (f / group).glob("*.yaml")})
+        for group in sorted(config.hydra.runtime.choices)
+        if "/" not in group  # those are Hydra's own
     }

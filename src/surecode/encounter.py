@@ -84,6 +84,8 @@ class Document:
     text: str = field(repr=False)
 
     def __post_init__(self) -> None:
+        if not _is_one_line(self.document_id):
+            raise InputError("a document_id is empty or breaks the line; give a name of one line")
         if not any(character.isalnum() for character in self.text):
             raise InputError(
                 f"document {self.document_id}: the text is empty; "
@@ -117,9 +119,9 @@ class Encounter:
     split: Split | None = None
 
     def __post_init__(self) -> None:
+        if not _is_one_line(self.encounter_id):
+            raise InputError("an encounter_id is empty or breaks the line; give a name of one line")
         where = f"encounter {self.encounter_id}"
-        if not self.encounter_id:
-            raise InputError("an encounter has an empty encounter_id; give every encounter an id")
         if not self.documents:
             raise InputError(f"{where}: no documents; an encounter needs at least one")
         if self.setting not in SETTINGS:
@@ -203,7 +205,9 @@ class Encounter:
             raise InputError(
                 "an encounter is an object with named fields; docs/architecture.md lists them"
             )
-        where = f"encounter {row.get('encounter_id') or 'without encounter_id'}"
+        name = row.get("encounter_id")
+        is_name = isinstance(name, str) and _is_one_line(name)
+        where = f"encounter {name if is_name else 'without encounter_id'}"
         try:
             return cls(
                 encounter_id=_text(where, row, "encounter_id"),
@@ -285,6 +289,11 @@ def _document(where: str, row: Mapping[str, Any]) -> Document:
             "the text was changed after it was registered, so register it anew"
         )
     return document
+
+
+def _is_one_line(name: str) -> bool:
+    """Whether a name can stand in a message of one line."""
+    return name.splitlines() == [name]
 
 
 def _has_surrogate(text: str) -> bool:

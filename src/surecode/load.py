@@ -7,6 +7,8 @@ from pathlib import Path
 from surecode.bundle.load import load_bundle
 from surecode.coding import Coder
 
+REGISTERED = "models:/"
+
 
 def load(source: str | Path) -> Coder:
     """Load a coder, its bundle verified.
@@ -19,7 +21,7 @@ def load(source: str | Path) -> Coder:
     Raises:
         InputError: there is no such bundle or model, or it is damaged.
     """
-    if isinstance(source, str) and source.startswith("models:/"):
+    if isinstance(source, str) and source.startswith(REGISTERED):
         # MLflow takes seconds to import, and a folder needs none of it.
         from surecode.registry.models import fetch_bundle
 

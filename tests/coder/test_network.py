@@ -191,12 +191,16 @@ HEAD = ["head.query", "head.value", "head.bias", "head.project.weight"]
 def test_adapter_and_head_are_trained_and_nothing_else(
     tiny_network: Make, layers: Sequence[int] | None, adapted: list[int]
 ) -> None:
-    assert trainable(tiny_network(layers=layers)) == [
-        f"{BASE}.{layer}.{linear}.lora_{matrix}.default.weight"
-        for layer in adapted
-        for linear in LINEAR
-        for matrix in "AB"
-    ] + HEAD
+    assert (
+        trainable(tiny_network(layers=layers))
+        == [
+            f"{BASE}.{layer}.{linear}.lora_{matrix}.default.weight"
+            for layer in adapted
+            for linear in LINEAR
+            for matrix in "AB"
+        ]
+        + HEAD
+    )
 
 
 def test_no_gradient_flows_below_the_first_adapted_layer(
@@ -222,11 +226,19 @@ def test_a_fresh_adapter_changes_nothing(tiny_encoder: Callable[[], BertModel]) 
         )
 
 
-@pytest.mark.parametrize(("names", "layers"), [(["qurey"], None), (["query"], [7])])
-def test_an_adapter_of_nothing_is_refused(
-    tiny_encoder: Callable[[], BertModel], names: list[str], layers: list[int] | None
+@pytest.mark.parametrize(
+    ("names", "layers", "idle"),
+    [
+        (["qurey"], None, "qurey"),
+        (["query", "qurey"], None, "qurey"),
+        (["query"], [7], "query, layer 7"),
+        (["query"], [1, 7], "layer 7"),
+    ],
+)
+def test_an_adapter_of_layers_that_are_not_there_is_refused(
+    tiny_encoder: Callable[[], BertModel], names: list[str], layers: list[int] | None, idle: str
 ) -> None:
-    with pytest.raises(InputError, match=r"^adapter\.target_modules=.*name linear layers") as caught:
+    with pytest.raises(InputError, match=rf"^adapter\.target_modules=.* for {idle}; ") as caught:
         add_lora(tiny_encoder(), 2, 4.0, 0.0, names, layers)
     assert "\n" not in str(caught.value)
 

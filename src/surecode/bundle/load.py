@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import ValidationError
+from transformers import PreTrainedTokenizerBase
 
 from surecode.bundle import layout
 from surecode.bundle.seal import verify
@@ -18,7 +20,7 @@ from surecode.calibration.certificate_file import read_certificate
 from surecode.calibration.decoding import Decoding
 from surecode.calibration.probabilities import ProbabilityCalibrator
 from surecode.coder.build import build_network
-from surecode.coder.encoder import tokenizer_from
+from surecode.coder.encoder import file_sha256, tokenizer_from
 from surecode.codes.label_space import LabelSpace
 from surecode.coding import Calibrator, Coder
 from surecode.data.windows import Windower
@@ -26,7 +28,8 @@ from surecode.errors import InputError
 from surecode.evidence.spans import SpanPolicy
 from surecode.files import read_json, write_json
 
-AGAIN = "run the stage that writes it again, or fetch the bundle anew"
+TRAIN = "run `surecode train` again, or fetch the bundle anew"
+CALIBRATE = "run `surecode calibrate` again, or fetch the bundle anew"
 
 
 def load_bundle(folder: Path, sealed: bool = True) -> Coder:
@@ -40,10 +43,28 @@ def load_bundle(folder: Path, sealed: bool = True) -> Coder:
         InputError: a file is missing, damaged or changed, or the encoder's weights are not those
             of the lock.
     """
+    if sealed and folder.is_dir():
+        verify(folder)
+    coder = load_trained(folder)
+    calibrator = _calibrator(folder / layout.CALIBRATOR)
+    certificate = folder / layout.CERTIFICATE
+    return replace(
+        coder,
+        spans=_span_policy(folder / layout.SPANS),
+        hashes=certified_hashes(coder.hashes, calibrator),
+        calibrator=calibrator,
+        certificate=read_certificate(certificate) if certificate.exists() else None,
+    )
+
+
+def load_trained(folder: Path) -> Coder:
+    """Load what training wrote, and nothing that later stages add: a coder that gives logits.
+
+    Raises:
+        InputError: as `load_bundle`.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder}: no bundle here; run `surecode train` first")
-    if sealed:
-        verify(folder)
     settings = _settings(folder)
     weights = read_weights(folder)
     label_space = LabelSpace.read(folder / layout.LABEL_SPACE)
@@ -52,32 +73,32 @@ def load_bundle(folder: Path, sealed: bool = True) -> Coder:
     network.load_state(weights.adapter, weights.head)
     network.merge_adapter()
     network.eval().requires_grad_(False)
-    tokenizer = tokenizer_from(folder / layout.TOKENIZER)
-    calibrator = _calibrator(folder / layout.CALIBRATOR)
-    certificate = folder / layout.CERTIFICATE
+    tokenizer = _tokenizer(folder / layout.TOKENIZER)
     return Coder(
         specialty=settings.specialty,
         network=network,
         windower=Windower(tokenizer, encoder.window_length, encoder.window_overlap),
         padding_id=int(tokenizer.pad_token_id or 0),
         label_space=label_space,
-        spans=_span_policy(folder / layout.SPANS),
-        hashes=certified_hashes(weights.sha256, label_space, calibrator),
+        hashes={
+            "model": weights.sha256,
+            "label_space": label_space.hash,
+            "coder": file_sha256(folder / layout.CODER),
+            "tokenizer": file_sha256(folder / layout.TOKENIZER / "tokenizer.json"),
+        },
         runtime=f"torch-{torch.__version__.split('+')[0]}-cpu-fp32",
-        calibrator=calibrator,
-        certificate=read_certificate(certificate) if certificate.exists() else None,
     )
 
 
-def certified_hashes(
-    model_sha256: str, label_space: LabelSpace, calibrator: Calibrator | None
-) -> dict[str, str]:
-    """What a certificate is made for: a change of any of these voids it."""
-    hashes = {"model": model_sha256, "label_space": label_space.hash}
-    if calibrator is not None:
-        canonical = json.dumps(calibrator_to_dict(calibrator), sort_keys=True)
-        hashes["calibrator"] = hashlib.sha256(canonical.encode()).hexdigest()
-    return hashes
+def certified_hashes(trained: Mapping[str, str], calibrator: Calibrator | None) -> dict[str, str]:
+    """What a certificate is made for: a change of any of these voids it.
+
+    ``trained`` are the hashes of a coder that was not calibrated yet.
+    """
+    if calibrator is None:
+        return dict(trained)
+    canonical = json.dumps(calibrator_to_dict(calibrator), sort_keys=True)
+    return {**trained, "calibrator": hashlib.sha256(canonical.encode()).hexdigest()}
 
 
 def calibrator_to_dict(calibrator: Calibrator) -> dict[str, Any]:
@@ -90,7 +111,8 @@ def calibrator_to_dict(calibrator: Calibrator) -> dict[str, Any]:
 
 
 def write_calibrator(folder: Path, calibrator: Calibrator, spans: SpanPolicy) -> None:
-    """Add to a bundle what is chosen after training."""
+    """Add to a bundle what is chosen after training, which breaks its seal."""
+    (folder / layout.MANIFEST).unlink(missing_ok=True)
     write_json(folder / layout.CALIBRATOR, calibrator_to_dict(calibrator))
     write_json(folder / layout.SPANS, asdict(spans))
 
@@ -99,15 +121,15 @@ def _span_policy(path: Path) -> SpanPolicy | None:
     if not path.exists():
         return None
     try:
-        return SpanPolicy(**read_json(path, AGAIN))
+        return SpanPolicy(**read_json(path, CALIBRATE))
     except TypeError:
-        raise InputError(f"{path}: is damaged; {AGAIN}") from None
+        raise InputError(f"{path}: is damaged; {CALIBRATE}") from None
 
 
 def _calibrator(path: Path) -> Calibrator | None:
     if not path.exists():
         return None
-    values = read_json(path, AGAIN)
+    values = read_json(path, CALIBRATE)
     try:
         confidence = values["confidence"]
         if confidence not in ("product", "minimum"):
@@ -118,11 +140,18 @@ def _calibrator(path: Path) -> Calibrator | None:
             confidence,
         )
     except (KeyError, TypeError, ValueError):
-        raise InputError(f"{path}: is damaged; {AGAIN}") from None
+        raise InputError(f"{path}: is damaged; {CALIBRATE}") from None
 
 
 def _settings(folder: Path) -> CoderSettings:
     try:
-        return CoderSettings.model_validate(read_json(folder / layout.CODER, AGAIN))
+        return CoderSettings.model_validate(read_json(folder / layout.CODER, TRAIN))
     except ValidationError:
-        raise InputError(f"{folder / layout.CODER}: is damaged; {AGAIN}") from None
+        raise InputError(f"{folder / layout.CODER}: is damaged; {TRAIN}") from None
+
+
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    try:
+        return tokenizer_from(folder)
+    except Exception:  # a damaged file trips the library up in many ways
+        raise InputError(f"{folder}: the tokenizer is damaged; {TRAIN}") from None

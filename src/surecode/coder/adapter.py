@@ -34,7 +34,7 @@ def add_lora(
         layers: indices of the adapted layers, None for all. No gradient flows below the first.
 
     Raises:
-        InputError: no linear layer of the encoder has one of these names.
+        InputError: a name or a layer has no linear layer in the encoder.
     """
     config = LoraConfig(
         r=rank,
@@ -47,9 +47,17 @@ def add_lora(
         with warnings.catch_warnings():
             # PEFT 0.21 asks transformers 5 for an attribute under its old name.
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
-            return get_peft_model(encoder, config)
+            model = get_peft_model(encoder, config)
     except ValueError:
+        adapted: list[str] = []
+    else:
+        adapted = model.targeted_module_names
+    # PEFT is content with one match; a name or a layer without any would go unnoticed.
+    idle = [n for n in target_modules if not any(f".{m}".endswith(f".{n}") for m in adapted)]
+    idle += [f"layer {n}" for n in layers or () if not any(f".{n}." in m for m in adapted)]
+    if idle:
         raise InputError(
             f"adapter.target_modules={list(target_modules)} with adapter.layers={layers}: the "
-            "encoder has no such layers; name linear layers of this encoder"
-        ) from None
+            f"encoder has no linear layer for {', '.join(idle)}; name linear layers of this encoder"
+        )
+    return model

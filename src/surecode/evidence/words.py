@@ -54,10 +54,11 @@ def score_words(
         if not len(spans):
             continue
         mine = document == position
-        ends, scores = offsets[mine, 1], contributions[mine]
-        # Where the token's last character lies: byte-level tokens carry a leading space.
-        holder = np.searchsorted(spans[:, 0], ends - 1, side="right") - 1
-        inside = (holder >= 0) & (ends - 1 < spans[holder, 1])
+        starts, ends, scores = offsets[mine, 0], offsets[mine, 1], contributions[mine]
+        # The last word that the token touches: byte-level tokens carry a leading space, and an
+        # unknown word takes the sign behind it along ("K↑" is one token of WordPiece).
+        holder = np.searchsorted(spans[:, 0], ends, side="left") - 1
+        inside = (holder >= 0) & (starts < spans[holder, 1])
         total = np.bincount(holder[inside], weights=scores[inside], minlength=len(spans))
         for index in np.unique(holder[inside]):
             start, end = spans[index]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 
 import mlflow
 from mlflow.exceptions import MlflowException
 
 from surecode.errors import InputError
+from surecode.registry.tracking import database_file
 
 BUNDLE = "bundle"
 
@@ -35,14 +36,14 @@ def register_bundle(
         The model's name and the new version.
     """
     name = model_name(specialty)
-    _quieten()
-    info = mlflow.pyfunc.log_model(
-        name=specialty,
-        python_model=str(Path(__file__).with_name("pyfunc.py")),
-        artifacts={BUNDLE: str(bundle)},
-        registered_model_name=name,
-        pip_requirements=[f"surecode=={version('surecode')}"],
-    )
+    with quiet():
+        info = mlflow.pyfunc.log_model(
+            name=specialty,
+            python_model=str(Path(__file__).with_name("pyfunc.py")),
+            artifacts={BUNDLE: str(bundle)},
+            registered_model_name=name,
+            pip_requirements=[f"surecode=={version('surecode')}"],
+        )
     client = mlflow.MlflowClient()
     number = str(info.registered_model_version)
     for key, value in tags.items():
@@ -57,18 +58,24 @@ def fetch_bundle(uri: str) -> Path:
     Raises:
         InputError: there is no such model, version or alias.
     """
-    _quieten()
+    store = mlflow.get_tracking_uri()
+    absent = InputError(
+        f"{uri}: no such model in {store}; "
+        "run `surecode register` first or correct tracking.uri, specialty or alias"
+    )
+    database = database_file(store)
+    if database is not None and not database.is_file():
+        raise absent  # MLflow would make an empty database
     try:
-        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+        with quiet():
+            folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
     except (MlflowException, OSError):
-        raise InputError(
-            f"{uri}: no such model in {mlflow.get_tracking_uri()}; "
-            "run `surecode register` first or correct tracking.uri, specialty or alias"
-        ) from None
+        raise absent from None
     return folder / "artifacts" / BUNDLE
 
 
-def _quieten() -> None:
-    """MLflow's own remarks about type hints and requirements concern no user of surecode."""
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", message=".*Any type hint is inferred as AnyType.*")
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Drop MLflow's remarks on type hints and its bars; what goes wrong comes as an exception."""
+    with redirect_stderr(StringIO()):
+        yield

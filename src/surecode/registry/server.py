@@ -19,10 +19,11 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from mlflow.pyfunc import scoring_server
 
+from surecode.bundle.seal import verify
 from surecode.data.table import check_encounters
 from surecode.encounter import Encounter
 from surecode.errors import InputError
-from surecode.registry.models import fetch_bundle
+from surecode.registry.models import fetch_bundle, quiet
 from surecode.settings import ServeConfig
 
 MODEL = "SURECODE_SERVED_MODEL"
@@ -34,10 +35,10 @@ def serve(config: ServeConfig, uri: str) -> None:
     """Serve until interrupted.
 
     Raises:
-        InputError: the port is taken, or there is no such model.
+        InputError: the port is taken, there is no such model, or it is damaged.
     """
     _check_port(config.host, config.port)
-    fetch_bundle(uri)
+    verify(fetch_bundle(uri))
     os.environ[MODEL] = uri
     os.environ[LIMIT] = str(config.maximum_characters)
     uvicorn.run(
@@ -46,13 +47,14 @@ def serve(config: ServeConfig, uri: str) -> None:
         host=config.host,
         port=config.port,
         workers=config.workers,
-        log_level="warning",
+        access_log=False,
     )
 
 
 def app() -> FastAPI:
     """One worker's application: MLflow's, behind the check."""
-    served: FastAPI = scoring_server.init(mlflow.pyfunc.load_model(os.environ[MODEL]))
+    with quiet():
+        served: FastAPI = scoring_server.init(mlflow.pyfunc.load_model(os.environ[MODEL]))
     guard(served, int(os.environ[LIMIT]))
     return served
 
@@ -83,7 +85,7 @@ def check_request(body: bytes, content_type: str, maximum_characters: int) -> No
         raise InputError(f"request: the content type is not application/json; {FORMAT}")
     try:
         content: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError(f"request: the body is not JSON in UTF-8; {FORMAT}") from None
     rows = content.get("inputs") if isinstance(content, dict) else None
     if not isinstance(rows, list) or not rows or not all(isinstance(r, dict) for r in rows):

@@ -7,10 +7,11 @@ the same run. Parameters, figures and pictures go to MLflow; patient text never 
 from __future__ import annotations
 
 import os
+import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,15 +62,16 @@ class Run:
         )
 
 
-def connect(settings: TrackingSettings) -> None:
-    """Point MLflow to the tracking store.
+def point_to(settings: TrackingSettings) -> None:
+    """Point MLflow to the tracking store; nothing is created there.
 
     Raises:
-        InputError: the server does not answer, the database cannot be opened, or the store is a
-            plain folder (which MLflow 3 no longer keeps models in).
+        InputError: the server does not answer, the file is no database, or the store is a plain
+            folder (which MLflow 3 no longer keeps models in).
     """
     uri = settings.uri
     scheme = uri.split(":", 1)[0]
+    database = database_file(uri)
     if scheme in ("http", "https"):
         _probe(uri)
     elif "://" not in uri or scheme == "file":
@@ -77,14 +79,32 @@ def connect(settings: TrackingSettings) -> None:
             f"tracking.uri={uri}: a folder cannot keep models; "
             "use sqlite:///mlflow.db or a server's http address"
         )
+    elif database is not None:
+        _probe_database(uri, database)
+    mlflow.set_tracking_uri(uri)
+
+
+def connect(settings: TrackingSettings) -> None:
+    """Point MLflow to the tracking store and open it; a new SQLite database is made.
+
+    Raises:
+        InputError: what `point_to` refuses, or a store that cannot be opened.
+    """
+    point_to(settings)
     try:
-        mlflow.set_tracking_uri(uri)
         mlflow.search_experiments(max_results=1)
-    except (MlflowException, OSError) as error:
+    except Exception as error:  # every store and every database driver has errors of its own
         reason = str(error).splitlines()[0][:120]
         raise InputError(
-            f"tracking.uri={uri}: cannot be opened ({reason}); correct it or start the server"
+            f"tracking.uri={settings.uri}: cannot be opened ({reason}); "
+            "correct it or start the server"
         ) from None
+
+
+def database_file(uri: str) -> Path | None:
+    """The file of a SQLite store, None for another store."""
+    path = uri.removeprefix("sqlite:///")
+    return Path(path) if path != uri else None
 
 
 def _probe(uri: str) -> None:
@@ -99,6 +119,23 @@ def _probe(uri: str) -> None:
         ) from None
 
 
+def _probe_database(uri: str, file: Path) -> None:
+    """MLflow would make missing folders, and try for minutes to open what is no database."""
+    if not file.parent.is_dir():
+        raise InputError(
+            f"tracking.uri={uri}: there is no folder {file.parent}; make it or correct the uri"
+        )
+    if not file.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=rw", uri=True)) as database:
+            database.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        raise InputError(
+            f"tracking.uri={uri}: cannot be opened ({error}); correct it or remove the file"
+        ) from None
+
+
 @contextmanager
 def open_run(config: Config, tags: Mapping[str, str]) -> Iterator[Run]:
     """Open this fit's run, a new one the first time; its end is told truthfully.
@@ -106,7 +143,7 @@ def open_run(config: Config, tags: Mapping[str, str]) -> Iterator[Run]:
     A failure sets the run FAILED, an interrupt KILLED; a later stage sets it RUNNING again.
     """
     connect(config.tracking)
-    mlflow.set_experiment(config.tracking.experiment)
+    _open_experiment(config.tracking)
     reference = config.run_folder / REFERENCE
     known = _known_run(reference, config.tracking.uri)
     run = mlflow.start_run(run_id=known, run_name=f"{config.specialty.name}-{config.fit_hash}")
@@ -128,6 +165,16 @@ def open_run(config: Config, tags: Mapping[str, str]) -> Iterator[Run]:
         mlflow.end_run(RunStatus.to_string(status))
 
 
+def _open_experiment(settings: TrackingSettings) -> None:
+    try:
+        mlflow.set_experiment(settings.experiment)
+    except MlflowException:  # it was deleted, and MLflow keeps its name
+        raise InputError(
+            f"tracking.experiment={settings.experiment}: cannot be written in {settings.uri}; "
+            "restore it or choose another name"
+        ) from None
+
+
 def _known_run(reference: Path, uri: str) -> str | None:
     if not reference.exists():
         return None
@@ -146,7 +193,15 @@ def log_parameters(config: Config) -> None:
     flat = flatten(
         config.model_dump(
             mode="json",
-            exclude={"runs": True, "artifacts": True, "tracking": True, "data": {"root"}},
+            exclude={
+                "runs": True,
+                "artifacts": True,
+                "tracking": True,
+                "data": {"root"},
+                "specialty": {"target"},
+                "calibration": True,
+                "attribution": True,
+            },
         )
     )
     active = mlflow.active_run()

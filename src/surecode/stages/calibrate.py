@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from surecode.bundle import layout
-from surecode.bundle.load import certified_hashes, load_bundle, write_calibrator
+from surecode.bundle.load import certified_hashes, load_trained, write_calibrator
 from surecode.calibration.certificate import Certificate, Target, expiry_date
 from surecode.calibration.certificate_file import write_certificate
 from surecode.calibration.decoding import Decoding
@@ -22,7 +22,7 @@ from surecode.decide import eligible
 from surecode.encounter import Encounter, Split
 from surecode.evidence.spans import SpanPolicy
 from surecode.files import whole
-from surecode.registry.tracking import open_run
+from surecode.registry.tracking import flatten, open_run
 from surecode.settings import Config
 from surecode.stages.run_folder import Figures, RunFolder
 
@@ -31,9 +31,9 @@ def calibrate(config: Config, today: date | None = None) -> Figures:
     """Fit the calibrator, make the certificate, and put both into the run's bundle."""
     folder = RunFolder(config)
     folder.learned()
-    coder = load_bundle(folder.bundle, sealed=False)
+    coder = load_trained(folder.bundle)
     created = today or date.today()
-    with open_run(config, {}) as run:
+    with open_run(config, _chosen(config)) as run:
         splits: dict[Split, list[Encounter]] = {
             split: folder.encounters(split) for split in ("tune", "calibrate")
         }
@@ -74,6 +74,12 @@ def calibrate(config: Config, today: date | None = None) -> Figures:
             "cut": calibrator.decoding.threshold,
         },
     )
+
+
+def _chosen(config: Config) -> dict[str, str]:
+    """What may be chosen anew on the same weights: tags, since MLflow never changes a parameter."""
+    chosen = config.model_dump(mode="json", include={"specialty": {"target"}, "calibration": True})
+    return {name: str(value) for name, value in flatten(chosen).items()}
 
 
 def _span_policy(config: Config) -> SpanPolicy:
@@ -118,7 +124,7 @@ def _certify(
         specialty=config.specialty.name,
         created=created,
         expires=expiry_date(created, config.calibration.valid_days),
-        hashes=certified_hashes(coder.hashes["model"], coder.label_space, calibrator),
+        hashes=certified_hashes(coder.hashes, calibrator),
         target=Target(target.metric, target.level, target.delta),
         eligible=np.array([eligible(int(row.sum())) for row in assigned]),
     )

@@ -22,9 +22,9 @@ from surecode.errors import InputError
 from surecode.evaluation import figures as pictures
 from surecode.evaluation import metrics, selective
 from surecode.evaluation.selective import Rate
-from surecode.files import whole
+from surecode.files import write_text
 from surecode.record import DecisionRecord
-from surecode.registry.tracking import Run, open_run
+from surecode.registry.tracking import Run, open_run, point_to
 from surecode.settings import Config
 from surecode.stages.run_folder import Figures, RunFolder
 
@@ -35,10 +35,9 @@ def evaluate(config: Config) -> Figures:
     folder.learned()
     coder = load_bundle(folder.bundle, sealed=False)
     encounters = _encounters(config, folder)
+    point_to(config.tracking)  # an unreachable server is told now, not after the work
     records, rankings = _code(coder, encounters, config.trainer.progress)
-    with whole(folder.decisions) as temporary:
-        text = "".join(record.to_json() + "\n" for record in records)
-        temporary.write_text(text, encoding="utf-8")
+    write_text(folder.decisions, "".join(record.to_json() + "\n" for record in records))
     gold = [encounter.code_set for encounter in encounters]
     predicted = [frozenset(Code(c.system, c.value) for c in r.codes) for r in records]
     confidence = np.array([record.confidence for record in records])
@@ -51,6 +50,7 @@ def evaluate(config: Config) -> Figures:
         "data": name,
         "split": config.data.split,
         "encounters": len(encounters),
+        "certificate": None if coder.certificate is None else coder.certificate.id,
         "coder": _coding_figures(gold, predicted, rankings),
         "dictionary": _coding_figures(gold, [frozenset(codes) for codes in looked_up], looked_up)
         | {"mentions": len(dictionary)},

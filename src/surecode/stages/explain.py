@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from surecode.bundle.load import load_bundle
@@ -19,8 +20,8 @@ from surecode.coding import Coder
 from surecode.data.batches import collate
 from surecode.encounter import Code, Encounter
 from surecode.evidence.integrated_gradients import Integrated, integrated_gradients
-from surecode.files import read_json_lines, whole
-from surecode.registry.tracking import open_run
+from surecode.files import read_json_lines, write_text
+from surecode.registry.tracking import open_run, point_to
 from surecode.settings import Config
 from surecode.stages.run_folder import Figures, RunFolder
 
@@ -32,10 +33,8 @@ def explain(config: Config) -> Figures:
     coder = load_bundle(folder.bundle, sealed=False)
     encounters = {e.encounter_id: e for e in folder.encounters(config.data.split)}
     records = read_json_lines(folder.decisions, "run `surecode evaluate` again")
+    point_to(config.tracking)  # an unreachable server is told now, not after the work
     lines = [line for record in records for line in _evidence_lines(record)]
-    with whole(folder.evidence) as temporary:
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        temporary.write_text(text, encoding="utf-8")
     known = [record for record in records if record["encounter_id"] in encounters]
     figures = {
         "codes": len(lines),
@@ -43,6 +42,8 @@ def explain(config: Config) -> Figures:
         **_overlap_with_gold(known, encounters),
         **_check_by_integrated_gradients(config, coder, known, encounters),
     }
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    write_text(folder.evidence, text)
     with open_run(config, {}) as run:
         run.log({f"explain/{k}": v for k, v in figures.items() if v is not None})
     return folder.finish("explain", figures)
@@ -94,7 +95,8 @@ def _check_by_integrated_gradients(
     settings = config.attribution
     coded = [record for record in records if record["codes"]]
     chosen = coded[: round(len(coded) * settings.integrated_gradients_share)]
-    gaps, agreements = [], []
+    gaps: list[float] = []
+    agreements: list[float] = []
     for record in chosen:
         encounter = encounters[record["encounter_id"]]
         for code in record["codes"]:
@@ -102,13 +104,13 @@ def _check_by_integrated_gradients(
             found = attribute(coder, encounter, position, settings.integrated_gradients_steps)
             contributions = coder.run(encounter).contributions[:, position]
             gaps.append(found.completeness_gap / max(abs(found.difference), 1e-6))
-            agreements.append(_rank_agreement(contributions, found))
+            agreements += _rank_agreement(contributions, found.scores.numpy())
     return {
         "integrated_gradients_encounters": len(chosen),
         "integrated_gradients_codes": len(gaps),
         "completeness_gap_median": float(np.median(gaps)) if gaps else None,
         "completeness_gap_worst": float(np.max(gaps)) if gaps else None,
-        "rank_agreement_median": float(np.nanmedian(agreements)) if agreements else None,
+        "rank_agreement_median": float(np.median(agreements)) if agreements else None,
     }
 
 
@@ -131,8 +133,10 @@ def attribute(coder: Coder, encounter: Encounter, position: int, steps: int) -> 
     )
 
 
-def _rank_agreement(contributions: np.ndarray[Any, Any], found: Integrated) -> float:
-    """Spearman correlation of the head's contributions and the integrated gradients."""
-    if len(contributions) < 3:
-        return float("nan")
-    return float(spearmanr(contributions, found.scores.numpy()).statistic)
+def _rank_agreement(
+    contributions: NDArray[np.floating], scores: NDArray[np.floating]
+) -> list[float]:
+    """Spearman's correlation of two attributions ``[T]``; none where one has nothing to rank."""
+    if len(scores) < 3 or np.ptp(contributions) == 0 or np.ptp(scores) == 0:
+        return []
+    return [float(spearmanr(contributions, scores).statistic)]

@@ -7,11 +7,12 @@ from datetime import date
 from pathlib import Path
 
 from surecode.encounter import Document, Encounter
+from surecode.errors import InputError
 from surecode.files import decode_note, read_note
-from surecode.load import load
+from surecode.load import REGISTERED, load
 from surecode.record import DecisionRecord
 from surecode.registry.models import model_uri
-from surecode.registry.tracking import connect
+from surecode.registry.tracking import point_to
 from surecode.settings import PredictConfig
 
 
@@ -26,8 +27,21 @@ def predict(config: PredictConfig) -> DecisionRecord:
         date_of_service=config.date_of_service or date.today(),
         documents=(Document(config.encounter_id, "note", _note(config)),),
     )
-    connect(config.tracking)
-    return load(config.model or model_uri(config.specialty.name, config.alias)).code(encounter)
+    coder = load(_model(config))
+    if coder.specialty != config.specialty.name:
+        raise InputError(
+            f"{config.model}: codes {coder.specialty}, not {config.specialty.name}; "
+            f"set specialty={coder.specialty} or give another model"
+        )
+    return coder.code(encounter)
+
+
+def _model(config: PredictConfig) -> str:
+    """A bundle's folder needs no tracking store."""
+    model = config.model or model_uri(config.specialty.name, config.alias)
+    if model.startswith(REGISTERED):
+        point_to(config.tracking)
+    return model
 
 
 def _note(config: PredictConfig) -> str:

@@ -7,9 +7,10 @@ from surecode.bundle.card import render_card
 from surecode.bundle.load import load_bundle
 from surecode.bundle.seal import seal
 from surecode.calibration.certificate_file import read_certificate
+from surecode.errors import InputError
 from surecode.files import write_json, write_text
 from surecode.registry.models import register_bundle
-from surecode.registry.tracking import open_run
+from surecode.registry.tracking import open_run, point_to
 from surecode.settings import Config
 from surecode.stages.run_folder import Figures, RunFolder
 
@@ -21,6 +22,12 @@ def register(config: Config) -> Figures:
     folder = RunFolder(config)
     evaluate = folder.figures("evaluate")
     certificate = read_certificate(folder.bundle / layout.CERTIFICATE)
+    if evaluate["certificate"] != certificate.id:
+        raise InputError(
+            f"{folder.path}: the figures were measured under another certificate; "
+            "run `surecode evaluate` again"
+        )
+    point_to(config.tracking)
     card = render_card(config, folder.figures("prepare"), evaluate, certificate)
     write_text(folder.bundle / layout.CARD, card)
     manifest = seal(folder.bundle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,8 @@ from rich.table import Table
 from surecode.settings import Config
 from surecode.stages.run_folder import Figures
 
-console = Console(soft_wrap=True, highlight=False)
+# Without a terminal rich takes 80 columns, too few for the table of results.
+console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 140)
 
 
 def start(config: Config) -> None:
@@ -33,7 +35,8 @@ def summary(config: Config, figures: Mapping[str, Figures]) -> None:
 def results_table(runs: list[tuple[str, Mapping[str, Figures]]]) -> Table:
     """One row per specialty; the data's name stands in the title."""
     names = ", ".join(sorted({figures["evaluate"]["data"] for _, figures in runs}))
-    table = Table(title=f"Results on test ({names})")
+    splits = ", ".join(sorted({figures["evaluate"]["split"] for _, figures in runs}))
+    table = Table(title=f"Results on {splits} ({names})")
     table.add_column("specialty")
     for column in (
         "encounters",

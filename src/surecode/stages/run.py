@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from surecode.registry.tracking import connect
+from surecode.registry.tracking import point_to
 from surecode.settings import Config
 from surecode.stages.calibrate import calibrate
 from surecode.stages.evaluate import evaluate
@@ -26,7 +26,7 @@ STAGES: dict[str, Callable[[Config], Figures]] = {
 
 def run(config: Config, announce: Callable[[str, Figures], None]) -> dict[str, Figures]:
     """Run every stage; ``announce`` is told of each as it finishes."""
-    connect(config.tracking)  # an unreachable server is told now, not after the training
+    point_to(config.tracking)  # an unreachable server is told now, not after the training
     figures = {}
     for name, stage in STAGES.items():
         figures[name] = stage(config)

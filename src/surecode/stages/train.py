@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from surecode.bundle.load import load_trained
 from surecode.bundle.weights import CoderSettings, write_weights
 from surecode.coder.build import build_network
 from surecode.coder.datamodule import CoderData
@@ -18,6 +19,7 @@ from surecode.coder.train import fit
 from surecode.codes.label_space import LabelSpace
 from surecode.data.windows import Windower
 from surecode.encounter import Split
+from surecode.errors import InputError
 from surecode.registry.tracking import log_parameters, open_run
 from surecode.settings import Config
 from surecode.stages.run_folder import Figures, RunFolder
@@ -33,8 +35,10 @@ def train(config: Config) -> Figures:
     learning = folder.figures("prepare")["learning"]
     if config.trainer.resume and folder.has("train"):
         done = folder.figures("train")
-        if done["learning"] == learning:
+        if done["learning"] == learning and _intact(folder, done):
             return folder.finish("train", done | {"reused": True})
+    if config.trainer.accelerator == "gpu" and not torch.accelerator.is_available():
+        raise InputError("trainer.accelerator=gpu: there is none here; set trainer.accelerator=cpu")
     with open_run(config, {"data": config.data.source}) as run:
         log_parameters(config)
         pl.seed_everything(config.seed, workers=True, verbose=False)
@@ -45,15 +49,18 @@ def train(config: Config) -> Figures:
         data, frequency = _learning_data(config, folder, space, tokenizer)
         network.head.start_at(frequency)
         began = time.monotonic()
-        result = fit(
-            CoderModule(network, config.optim),
-            data,
-            config.trainer,
-            config.optim.gradient_clip,
-            # Named by what it learns from: other encounters never go on from this checkpoint.
-            folder.checkpoints / learning[:12],
-            run.lightning_logger(),
-        )
+        try:
+            result = fit(
+                CoderModule(network, config.optim),
+                data,
+                config.trainer,
+                config.optim.gradient_clip,
+                # Named by what it learns from: other encounters never go on from this checkpoint.
+                folder.checkpoints / learning[:12],
+                run.lightning_logger(),
+            )
+        except SystemExit:  # Lightning's answer to Ctrl-C and to a request to end
+            raise KeyboardInterrupt from None
         settings = CoderSettings(
             specialty=config.specialty.name,
             encoder=config.encoder,
@@ -77,6 +84,14 @@ def train(config: Config) -> Figures:
                 "reused": False,
             },
         )
+
+
+def _intact(folder: RunFolder, done: Figures) -> bool:
+    """Whether the bundle still holds what was trained; if not, the checkpoint gives it again."""
+    try:
+        return bool(load_trained(folder.bundle).hashes["model"] == done["model"])
+    except InputError:
+        return False
 
 
 def _learning_data(

@@ -1,0 +1,394 @@
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+from transformers import PreTrainedTokenizerBase
+
+from surecode.coder.datamodule import CoderData
+from surecode.coder.module import CoderModule
+from surecode.coder.network import Network
+from surecode.coder.train import Fit, fit, load_checkpoint, restore
+from surecode.data.windows import Windower, Windows
+from surecode.encounter import Encounter
+from surecode.errors import InputError
+from surecode.settings import OptimSettings, TrainerSettings
+
+Make = Callable[..., Network]
+Split = tuple[list[Windows], NDArray[np.bool_]]
+
+WORDS = ("fever", "cough", "fracture")
+OPTIM = OptimSettings(
+    adapter_learning_rate=5e-3,
+    head_learning_rate=2e-2,
+    weight_decay=0.01,
+    warmup_share=0.1,
+    gradient_clip=1.0,
+)
+TRAINER = TrainerSettings(
+    epochs=4,
+    patience=4,
+    batch_tokens=128,
+    precision="fp32",
+    accelerator="cpu",
+    progress=False,
+    resume=True,
+)
+
+
+@pytest.fixture(scope="module")
+def splits(
+    tiny_tokenizer: PreTrainedTokenizerBase, encounter_of: Callable[..., Encounter]
+) -> tuple[Split, Split]:
+    """train and tune: a code is right where its word is in the text."""
+    generator = np.random.default_rng(0)
+    gold = generator.random((60, len(WORDS))) < 0.4
+    texts = [
+        "the chest " * int(generator.integers(1, 6))
+        + " ".join(word for word, there in zip(WORDS, row, strict=True) if there)
+        for row in gold
+    ]
+    windows = Windower(tiny_tokenizer, 12).all([encounter_of(text) for text in texts])
+    return (windows[:48], gold[:48]), (windows[48:], gold[48:])
+
+
+@pytest.fixture
+def data_of(splits: tuple[Split, Split]) -> Callable[[], CoderData]:
+    return lambda: CoderData(*splits, padding_id=0, batch_tokens=128, seed=3)
+
+
+class Interrupted(Exception):
+    """The machine went away."""
+
+
+class InterruptAt(pl.Callback):
+    """Stops the training when it begins an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if trainer.current_epoch == self.epoch:
+            raise Interrupted
+
+
+class Losses(pl.Callback):
+    """The loss on tune after every epoch, and the weights that gave it."""
+
+    def __init__(self) -> None:
+        self.tune: list[float] = []
+        self.weights: list[dict[str, Tensor]] = []
+
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.tune.append(float(trainer.callback_metrics["tune/loss"]))
+        self.weights.append(trained(module))
+
+
+def trained(module: torch.nn.Module) -> dict[str, Tensor]:
+    return {n: p.detach().clone() for n, p in module.named_parameters() if p.requires_grad}
+
+
+def assert_equal_weights(
+    left: dict[str, Tensor], right: dict[str, Tensor], tolerance: float
+) -> None:
+    assert left.keys() == right.keys()
+    for name in left:
+        torch.testing.assert_close(left[name], right[name], atol=tolerance, rtol=0)
+
+
+def run(
+    module: CoderModule, data: CoderData, folder: Path, *callbacks: pl.Callback, **changes: Any
+) -> Fit:
+    trainer = TRAINER.model_copy(update=changes)
+    return fit(module, data, trainer, OPTIM.gradient_clip, folder, None, list(callbacks))
+
+
+@pytest.fixture
+def whole_run(
+    tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path
+) -> tuple[CoderModule, Losses, Path]:
+    module, losses, folder = CoderModule(tiny_network(), OPTIM), Losses(), tmp_path / "whole"
+    run(module, data_of(), folder, losses)
+    return module, losses, folder
+
+
+# ---- a fit ---------------------------------------------------------------------------------------
+
+
+def test_a_fit_learns_and_leaves_the_best_weights(
+    tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path
+) -> None:
+    module, losses = CoderModule(tiny_network(), OPTIM), Losses()
+    frozen = {n: p.clone() for n, p in module.named_parameters() if not p.requires_grad}
+    before = trained(module)
+    result = run(module, data_of(), tmp_path, losses, epochs=6, patience=6)
+    assert result.epochs == len(losses.tune) == 6
+    assert not result.stopped_early
+    assert min(losses.tune) < 0.95 * losses.tune[0]
+    assert result.best_tune_loss == pytest.approx(min(losses.tune))
+    assert result.trained_parameters == sum(tensor.numel() for tensor in before.values())
+    after = trained(module)
+    assert_equal_weights(after, losses.weights[int(np.argmin(losses.tune))], 0.0)
+    assert all(not torch.equal(after[name], before[name]) for name in before)
+    own = dict(module.named_parameters())
+    assert all(torch.equal(own[name], tensor) for name, tensor in frozen.items())
+
+
+def test_the_loss_is_summed_over_codes_and_averaged_over_encounters(
+    tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path
+) -> None:
+    module, losses, data = CoderModule(tiny_network(), OPTIM), Losses(), data_of()
+    run(module, data, tmp_path, losses, epochs=1)
+    with torch.no_grad():
+        pairs = [(module(batch), batch.gold) for batch in data.val_dataloader()]
+    total = sum(binary_cross_entropy_with_logits(z, y, reduction="sum") for z, y in pairs)
+    assert losses.tune == [pytest.approx(float(total) / sum(len(z) for z, _ in pairs), rel=1e-5)]
+
+
+def test_a_checkpoint_holds_trained_weights_only_and_runs_no_code(
+    whole_run: tuple[CoderModule, Losses, Path],
+) -> None:
+    module, losses, folder = whole_run
+    assert sorted(path.name for path in folder.iterdir()) == ["best.ckpt", "last.ckpt"]
+    for path in folder.iterdir():
+        checkpoint = torch.load(path, weights_only=True)
+        assert checkpoint["state_dict"].keys() == trained(module).keys()
+        assert "optimizer_states" in checkpoint
+    last = torch.load(folder / "last.ckpt", weights_only=True)
+    assert_equal_weights(last["state_dict"], losses.weights[-1], 0.0)
+
+
+def test_early_stopping_ends_the_fit_and_keeps_the_best(
+    tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path
+) -> None:
+    # Steps this wide overshoot, so that the loss on tune rises again at some point.
+    wild = OPTIM.model_copy(update={"head_learning_rate": 0.3, "adapter_learning_rate": 0.1})
+    module, losses = CoderModule(tiny_network(), wild), Losses()
+    result = run(module, data_of(), tmp_path, losses, epochs=40, patience=2)
+    best = int(np.argmin(losses.tune))
+    assert best > 0
+    assert result.stopped_early
+    assert result.epochs == len(losses.tune) == best + 1 + 2
+    assert_equal_weights(trained(module), losses.weights[best], 0.0)
+
+
+def test_the_same_seed_gives_the_same_weights(
+    whole_run: tuple[CoderModule, Losses, Path],
+    tiny_network: Make,
+    data_of: Callable[[], CoderData],
+    tmp_path: Path,
+) -> None:
+    again = CoderModule(tiny_network(), OPTIM)
+    run(again, data_of(), tmp_path / "again")
+    assert_equal_weights(trained(again), trained(whole_run[0]), 0.0)
+
+
+def test_the_head_learns_at_its_own_rate_after_a_warm_up(
+    tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path
+) -> None:
+    rates: list[list[float]] = []
+
+    class Rates(pl.Callback):
+        def on_train_batch_start(self, trainer: pl.Trainer, *rest: Any) -> None:
+            rates.append([group["lr"] for group in trainer.optimizers[0].param_groups])
+
+    optim = OPTIM.model_copy(update={"warmup_share": 0.3})
+    run(CoderModule(tiny_network(), optim), data_of(), tmp_path, Rates(), epochs=3)
+    adapter, head = np.array(rates).T
+    np.testing.assert_allclose(adapter / head, 5e-3 / 2e-2)
+    peak = int(np.argmax(head))
+    assert head[peak] == pytest.approx(2e-2)
+    assert (np.diff(head[: peak + 1]) > 0).all()
+    assert (np.diff(head[peak:]) <= 0).all()
+    assert 0 < head[0] < head[peak]
+    assert head[-1] < 0.3 * head[peak]
+
+
+def test_a_training_that_diverges_is_no_coder(
+    tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path
+) -> None:
+    wild = OPTIM.model_copy(update={"head_learning_rate": 1e30})
+    with pytest.raises(InputError, match=r"^training diverged: .*head_learning_rate") as error:
+        run(CoderModule(tiny_network(), wild), data_of(), tmp_path)
+    assert "\n" not in str(error.value)
+
+
+# ---- interruption --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_a_resumed_training_ends_where_the_whole_one_ends(
+    whole_run: tuple[CoderModule, Losses, Path],
+    tiny_network: Make,
+    data_of: Callable[[], CoderData],
+    tmp_path: Path,
+    epoch: int,
+) -> None:
+    module, losses, whole_folder = whole_run
+    folder = tmp_path / "cut"
+    first, before = CoderModule(tiny_network(), OPTIM), Losses()
+    with pytest.raises(Interrupted):
+        run(first, data_of(), folder, InterruptAt(epoch), before)
+    # Another seed: all that counts comes from the checkpoint.
+    second, after = CoderModule(tiny_network(seed=9), OPTIM), Losses()
+    result = run(second, data_of(), folder, after)
+    assert len(before.tune) == epoch
+    np.testing.assert_allclose(before.tune + after.tune, losses.tune, atol=1e-6)
+    assert result.epochs == TRAINER.epochs
+    assert_equal_weights(trained(second), trained(module), 1e-6)
+    last, whole_last = (load_checkpoint(f / "last.ckpt") for f in (folder, whole_folder))
+    assert_equal_weights(last["state_dict"], whole_last["state_dict"], 1e-6)
+    assert sorted(path.name for path in folder.iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
+def test_a_finished_training_is_not_trained_further(
+    whole_run: tuple[CoderModule, Losses, Path],
+    tiny_network: Make,
+    data_of: Callable[[], CoderData],
+) -> None:
+    module, losses, folder = whole_run
+    again, after = CoderModule(tiny_network(seed=9), OPTIM), Losses()
+    result = run(again, data_of(), folder, after)
+    assert after.tune == []
+    assert result.epochs == len(losses.tune)
+    assert result.best_tune_loss == pytest.approx(min(losses.tune))
+    assert_equal_weights(trained(again), trained(module), 0.0)
+
+
+def test_a_training_that_stopped_early_is_not_trained_further(
+    tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path
+) -> None:
+    wild = OPTIM.model_copy(update={"head_learning_rate": 0.3, "adapter_learning_rate": 0.1})
+    module = CoderModule(tiny_network(), wild)
+    first = run(module, data_of(), tmp_path, epochs=40, patience=2)
+    again, after = CoderModule(tiny_network(seed=9), wild), Losses()
+    second = run(again, data_of(), tmp_path, after, epochs=40, patience=2)
+    assert after.tune == []
+    assert second == first
+    assert_equal_weights(trained(again), trained(module), 0.0)
+
+
+def test_without_the_best_weights_training_begins_anew(
+    whole_run: tuple[CoderModule, Losses, Path],
+    tiny_network: Make,
+    data_of: Callable[[], CoderData],
+) -> None:
+    module, losses, folder = whole_run
+    (folder / "best.ckpt").unlink()
+    again, after = CoderModule(tiny_network(), OPTIM), Losses()
+    run(again, data_of(), folder, after)
+    assert after.tune == losses.tune
+    assert_equal_weights(trained(again), trained(module), 0.0)
+
+
+def test_without_resume_training_begins_anew(
+    whole_run: tuple[CoderModule, Losses, Path],
+    tiny_network: Make,
+    data_of: Callable[[], CoderData],
+) -> None:
+    _, losses, folder = whole_run
+    again, after = CoderModule(tiny_network(), OPTIM), Losses()
+    run(again, data_of(), folder, after, resume=False)
+    assert after.tune == losses.tune
+    assert sorted(path.name for path in folder.iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
+# ---- checkpoints from elsewhere ------------------------------------------------------------------
+
+
+class Bomb:
+    """Does something when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+        return (exec, ("raise SystemExit('code of the checkpoint was run')",))
+
+
+def saved(content: Any) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+GOOD = saved({"state_dict": {"w": torch.arange(100.0)}, "epoch": 3})
+DAMAGED = {
+    "empty": b"",
+    "garbage": b"no checkpoint at all\n" * 20,
+    "truncated": GOOD[: len(GOOD) // 2],
+    "pickle": pickle.dumps({"state_dict": {}, "epoch": 1}),
+    "bomb": pickle.dumps(Bomb()),
+    "saved bomb": saved({"state_dict": {"w": Bomb()}, "epoch": 1}),
+    "list": saved([1, 2]),
+    "tensor": saved(torch.zeros(3)),
+    "no weights": saved({"epoch": 1}),
+    "no tensors": saved({"state_dict": {"w": 1}, "epoch": 1}),
+    "no names": saved({"state_dict": None, "epoch": 1}),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_checkpoint_is_refused(
+    tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path, damage: str
+) -> None:
+    path = tmp_path / "last.ckpt"
+    for name in ("last.ckpt", "best.ckpt"):
+        (tmp_path / name).write_bytes(DAMAGED[damage])
+    module = CoderModule(tiny_network(), OPTIM)
+    for read in (
+        lambda: load_checkpoint(path),
+        lambda: restore(module, path),
+        lambda: run(module, data_of(), tmp_path),
+    ):
+        with pytest.raises(InputError, match=r"last\.ckpt: the checkpoint is damaged") as error:
+            read()
+        assert "\n" not in str(error.value)
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_whatever_befalls_a_checkpoint_is_an_input_error(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "spoiled.ckpt"
+    cut = data.draw(st.integers(0, len(GOOD) - 1))
+    noise = data.draw(st.binary(max_size=20))
+    spoiled = data.draw(
+        st.sampled_from([noise, GOOD[:cut], GOOD[:cut] + noise + GOOD[cut + len(noise) :]])
+    )
+    path.write_bytes(spoiled)
+    # A changed byte may leave a checkpoint that can be read; nothing else may be raised.
+    with suppress(InputError):
+        load_checkpoint(path)
+
+
+def test_a_missing_checkpoint_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no checkpoint here; run `surecode train` first"):
+        load_checkpoint(tmp_path / "best.ckpt")
+
+
+def test_the_checkpoint_of_another_network_is_refused(
+    whole_run: tuple[CoderModule, Losses, Path],
+    tiny_network: Make,
+    data_of: Callable[[], CoderData],
+) -> None:
+    _, _, folder = whole_run
+    for other in (tiny_network(codes=4), tiny_network(layers=[1])):
+        module = CoderModule(other, OPTIM)
+        before = trained(module)
+        with pytest.raises(InputError, match="belongs to another network"):
+            restore(module, folder / "best.ckpt")
+        assert_equal_weights(trained(module), before, 0.0)
+        with pytest.raises(InputError, match="belongs to another network"):
+            run(module, data_of(), folder)
