@@ -179,3 +179,67 @@ def tiny_coder(
         calibrator=Calibrator(ProbabilityCalibrator(), Decoding(0.05), "product"),
         spans=SpanPolicy(positive_mass=0.6, maximum_gap=1, maximum_spans=3),
     )
+
+
+# ---- a bundle as a registry has it: the real encoder, an untrained head, a certificate -----------
+
+
+@pytest.fixture(scope="session")
+def sealed_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed bundle of three codes, certified from 2026-03-31 to 2026-09-30; read it only.
+
+    Every note gets every code, and every confidence reaches the certified threshold.
+    """
+    import numpy as np
+    import torch
+
+    from surecode.bundle.load import certified_hashes, load_trained, write_calibrator
+    from surecode.bundle.seal import seal
+    from surecode.bundle.weights import CoderSettings, write_weights
+    from surecode.calibration.certificate_file import write_certificate
+    from surecode.calibration.decoding import Decoding
+    from surecode.calibration.fixed_sequence import certify
+    from surecode.calibration.probabilities import ProbabilityCalibrator
+    from surecode.coder.build import build_network
+    from surecode.coder.encoder import load_tokenizer
+    from surecode.codes.label_space import LabelSpace
+    from surecode.coding import Calibrator
+    from surecode.config import compose_config, parse
+    from surecode.encounter import Code
+    from surecode.evidence.spans import SpanPolicy
+    from surecode.settings import Config
+
+    overrides = ["specialty=radiology", "encoder.window_length=64", "adapter.layers=[5]"]
+    config = parse(Config, compose_config("run", overrides))
+    codes = LabelSpace(
+        (Code("CPT", "71046"), Code("ICD-10-CM", "J18.9"), Code("ICD-10-CM", "R05.9"))
+    )
+    folder = tmp_path_factory.mktemp("sealed") / "bundle"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network, lock = build_network(config.encoder, config.adapter, config.head, len(codes))
+    settings = CoderSettings(
+        specialty="radiology",
+        include=config.specialty.include,
+        encoder=config.encoder,
+        adapter=config.adapter,
+        head=config.head,
+    )
+    tokenizer = load_tokenizer(config.encoder.name, config.encoder.source)
+    write_weights(folder, network, lock, codes, tokenizer, settings)
+    calibrator = Calibrator(ProbabilityCalibrator(), Decoding(0.05), "product")
+    write_calibrator(folder, calibrator, SpanPolicy(0.6, 1, 3))
+    certificate = certify(
+        np.linspace(0.0, 1.0, 200),
+        np.ones(200, dtype=bool),
+        grid=[0.5, 0.0],
+        encounter_ids=[str(n) for n in range(200)],
+        specialty="radiology",
+        created=date(2026, 3, 31),
+        expires=date(2026, 10, 1),
+        hashes=certified_hashes(load_trained(folder).hashes, calibrator),
+    )
+    write_certificate(certificate, folder / "certificate.json")
+    (folder / "card.md").write_text("# a bundle for tests\n")
+    seal(folder)
+    return folder

@@ -105,7 +105,7 @@ def test_below_the_threshold_goes_to_review(certificate: Certificate, confidence
     decision = choose(certificate, confidence)
     assert (decision.mode, decision.route) == ("autonomous", "review")
     (reason,) = decision.reasons
-    assert reason == f"confidence {confidence:.4f} is below the certified 0.8000"
+    assert reason == f"confidence {confidence:.6f} is below the certified 0.800000"
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.85, 1.0])
@@ -113,9 +113,16 @@ def test_from_the_threshold_on_encounters_are_automated(
     certificate: Certificate, confidence: float
 ) -> None:
     assert choose(certificate, confidence) == Decision(
-        "autonomous", "auto", (f"confidence {confidence:.4f} reaches the certified 0.8000",)
+        "autonomous", "auto", (f"confidence {confidence:.6f} reaches the certified 0.800000",)
     )
 
 
 def test_nothing_is_automated_without_a_code() -> None:
     assert [eligible(codes) for codes in (0, 1, 5)] == [False, True, True]
+
+
+def test_an_encounter_of_another_specialty_goes_to_review(certificate: Certificate) -> None:
+    decision = decide(0.99, 1, certificate, HASHES, TODAY, in_scope=False)
+
+    assert decision.route == "review"
+    assert decision.reasons == ("the encounter is none of this specialty",)

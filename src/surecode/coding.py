@@ -7,8 +7,8 @@ depend on what else was coded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version
 
@@ -64,7 +64,8 @@ class Coder:
     """One specialty's coder, ready to code.
 
     ``calibrator`` and ``spans`` are None for a coder that was trained but not calibrated: it gives
-    logits, no records. ``hashes`` name model, calibrator and label space, as the certificate does.
+    logits, no records. ``include`` says by field which encounters the certificate was made on;
+    ``hashes`` name model, calibrator and label space, as the certificate does.
     """
 
     specialty: str
@@ -74,6 +75,7 @@ class Coder:
     label_space: LabelSpace
     hashes: dict[str, str]
     runtime: str
+    include: Mapping[str, Collection[str]] = field(default_factory=dict)
     calibrator: Calibrator | None = None
     spans: SpanPolicy | None = None
     certificate: Certificate | None = None
@@ -115,7 +117,14 @@ class Coder:
         day = today or date.today()
         probabilities, assigned, confidence = self.calibrator(output.logits[None])
         chosen = np.flatnonzero(assigned[0])
-        decision = decide(float(confidence[0]), len(chosen), self.certificate, self.hashes, day)
+        decision = decide(
+            float(confidence[0]),
+            len(chosen),
+            self.certificate,
+            self.hashes,
+            day,
+            self.in_scope(encounter),
+        )
         ranked = sorted(chosen, key=lambda k: (-probabilities[0, k], k))
         return DecisionRecord(
             encounter_id=encounter.encounter_id,
@@ -135,6 +144,10 @@ class Coder:
             versions={"surecode": version("surecode"), "runtime": self.runtime},
             hashes=dict(self.hashes),
         )
+
+    def in_scope(self, encounter: Encounter) -> bool:
+        """Whether the encounter's specialty, setting and payer are among those included."""
+        return all(getattr(encounter, name) in among for name, among in self.include.items())
 
     def ranked(self, logits: NDArray[np.floating]) -> list[Code]:
         """Every code of the label space, most probable first; ties in label-space order."""
@@ -174,7 +187,7 @@ class Coder:
         return Encounter(
             encounter_id="note",
             patient_id="unknown",
-            specialty=self.specialty,
+            specialty=next(iter(self.include.get("specialty", ())), self.specialty),
             setting="professional",
             payer="unknown",
             date_of_service=day,

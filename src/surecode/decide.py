@@ -37,6 +37,7 @@ def decide(
     certificate: Certificate | None,
     hashes: Mapping[str, str],
     today: date,
+    in_scope: bool = True,
 ) -> Decision:
     """Choose the route of one encounter.
 
@@ -46,16 +47,20 @@ def decide(
         certificate: the bundle's certificate, None where none was made.
         hashes: what the certificate must have been made for (model, calibrator, label space).
         today: the day on which the certificate must be in force.
+        in_scope: whether the encounter is one of those that the specialty includes: the
+            certificate was made on no others.
     """
     if certificate is None:
         return Decision("assist", "review", ("there is no certificate",))
     void = void_reason(certificate, hashes, today)
     if void is not None or certificate.threshold is None:
         return Decision("assist", "review", (f"the certificate does not hold: {void}",))
+    if not in_scope:
+        return Decision("autonomous", "review", ("the encounter is none of this specialty",))
     if not eligible(codes):
         return Decision("autonomous", "review", ("no code reaches the cut",))
     if not bool(certificate.clears(confidence)):
-        reason = f"confidence {confidence:.4f} is below the certified {certificate.threshold:.4f}"
+        reason = f"confidence {confidence:.6f} is below the certified {certificate.threshold:.6f}"
         return Decision("autonomous", "review", (reason,))
-    reason = f"confidence {confidence:.4f} reaches the certified {certificate.threshold:.4f}"
+    reason = f"confidence {confidence:.6f} reaches the certified {certificate.threshold:.6f}"
     return Decision("autonomous", "auto", (reason,))

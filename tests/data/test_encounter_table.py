@@ -39,7 +39,7 @@ CODES = (
 _TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=60) | st.text(
     st.sampled_from('a ,;"\r\n\t\x00\ufeff\u2028é𝔸🩺'), min_size=1, max_size=30
 )
-_TEXTS = _TEXT.filter(lambda text: bool(text.strip()))
+_TEXTS = _TEXT.filter(lambda text: any(character.isalnum() for character in text))
 _NAMES = st.text(st.sampled_from("abcé-_.0123456789"), min_size=1, max_size=12)
 
 

@@ -76,6 +76,7 @@ def load_trained(folder: Path) -> Coder:
     tokenizer = _tokenizer(folder / layout.TOKENIZER)
     return Coder(
         specialty=settings.specialty,
+        include=settings.include,
         network=network,
         windower=Windower(tokenizer, encoder.window_length, encoder.window_overlap),
         padding_id=int(tokenizer.pad_token_id or 0),

@@ -30,6 +30,7 @@ class CoderSettings(Settings):
     """What a bundle must know to build its network again."""
 
     specialty: str
+    include: dict[str, tuple[str, ...]]
     encoder: EncoderSettings
     adapter: AdapterSettings
     head: HeadSettings

@@ -42,11 +42,15 @@ def add_lora(
         lora_dropout=dropout,
         target_modules=list(target_modules),
         layers_to_transform=None if layers is None else list(layers),
+        # The head reads token states; a pooler would carry an adapter that never learns.
+        exclude_modules=["pooler.dense"],
     )
     try:
         with warnings.catch_warnings():
             # PEFT 0.21 asks transformers 5 for an attribute under its old name.
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
+            # Not every encoder has a pooler to leave out.
+            warnings.filterwarnings("ignore", message=".*no modules were excluded.*")
             model = get_peft_model(encoder, config)
     except ValueError:
         adapted: list[str] = []

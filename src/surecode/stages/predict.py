@@ -21,7 +21,7 @@ def predict(config: PredictConfig) -> DecisionRecord:
     encounter = Encounter(
         encounter_id=config.encounter_id,
         patient_id="unknown",
-        specialty=config.specialty.name,
+        specialty=next(iter(config.specialty.include.get("specialty", ())), config.specialty.name),
         setting=config.setting,
         payer=config.payer,
         date_of_service=config.date_of_service or date.today(),

@@ -63,6 +63,7 @@ def train(config: Config) -> Figures:
             raise KeyboardInterrupt from None
         settings = CoderSettings(
             specialty=config.specialty.name,
+            include=config.specialty.include,
             encoder=config.encoder,
             adapter=config.adapter,
             head=config.head,
