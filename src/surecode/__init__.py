@@ -14,12 +14,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from surecode.coding import Coder
     from surecode.encounter import Encounter
-    from surecode.load import load
+    from surecode.loading import load
 
 __all__ = ["Coder", "Encounter", "__version__", "load"]
 __version__ = version("surecode")
 
-_HOMES = {"Coder": "surecode.coding", "Encounter": "surecode.encounter", "load": "surecode.load"}
+# No module may have a public name: importing it would put it in the name's place.
+_HOMES = {
+    "Coder": "surecode.coding",
+    "Encounter": "surecode.encounter",
+    "load": "surecode.loading",
+}
 
 
 def __getattr__(name: str) -> Any:

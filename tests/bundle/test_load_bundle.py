@@ -116,7 +116,7 @@ def test_another_calibrator_voids_the_certificate(bundle: Path) -> None:
 
 def test_other_windows_void_the_certificate(bundle: Path) -> None:
     settings = read_json(bundle / "coder.json", "")
-    settings["encoder"]["window_length"] = 32
+    settings["encoder"]["window_length"] = 48
     write_json(bundle / "coder.json", settings)
     voided(bundle, "coder")
 

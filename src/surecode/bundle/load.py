@@ -73,7 +73,7 @@ def load_trained(folder: Path) -> Coder:
     network.load_state(weights.adapter, weights.head)
     network.merge_adapter()
     network.eval().requires_grad_(False)
-    tokenizer = _tokenizer(folder / layout.TOKENIZER)
+    tokenizer = _tokenizer(folder)
     return Coder(
         specialty=settings.specialty,
         include=settings.include,
@@ -85,7 +85,7 @@ def load_trained(folder: Path) -> Coder:
             "model": weights.sha256,
             "label_space": label_space.hash,
             "coder": file_sha256(folder / layout.CODER),
-            "tokenizer": file_sha256(folder / layout.TOKENIZER / "tokenizer.json"),
+            "tokenizer": file_sha256(folder / layout.TOKENIZER_FILE),
         },
         runtime=f"torch-{torch.__version__.split('+')[0]}-cpu-fp32",
     )
@@ -152,7 +152,12 @@ def _settings(folder: Path) -> CoderSettings:
 
 
 def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    # Without the file the library makes do with an empty vocabulary.
+    if not (folder / layout.TOKENIZER_FILE).is_file():
+        raise InputError(f"{folder / layout.TOKENIZER_FILE}: not found; {TRAIN}")
     try:
-        return tokenizer_from(folder)
+        return tokenizer_from(folder / layout.TOKENIZER)
     except Exception:  # a damaged file trips the library up in many ways
-        raise InputError(f"{folder}: the tokenizer is damaged; {TRAIN}") from None
+        raise InputError(
+            f"{folder / layout.TOKENIZER}: the tokenizer is damaged; {TRAIN}"
+        ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from importlib.metadata import version
@@ -77,5 +78,5 @@ def fetch_bundle(uri: str) -> Path:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Drop MLflow's remarks on type hints and its bars; what goes wrong comes as an exception."""
-    with redirect_stderr(StringIO()):
+    with redirect_stderr(StringIO()), warnings.catch_warnings(record=True):
         yield

@@ -9,7 +9,7 @@ from pathlib import Path
 from surecode.encounter import Document, Encounter
 from surecode.errors import InputError
 from surecode.files import decode_note, read_note
-from surecode.load import REGISTERED, load
+from surecode.loading import REGISTERED, load
 from surecode.record import DecisionRecord
 from surecode.registry.models import model_uri
 from surecode.registry.tracking import point_to
