@@ -8,6 +8,7 @@ with ``zero_division=0``. Letters: N encounters, K codes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 
@@ -174,13 +175,13 @@ def macro_of(counts: Counts) -> MacroScores:
     true, false, missed = counts.true_positive, counts.false_positive, counts.false_negative
     if not len(true):
         raise InputError("macro scores: no code is in gold, predicted or codes; give some codes")
-    precision = float(_ratios(true, true + false).mean())
-    recall = float(_ratios(true, true + missed).mean())
+    precision = _mean(_ratios(true, true + false))
+    recall = _mean(_ratios(true, true + missed))
     return MacroScores(
         precision,
         recall,
         _ratio(2 * precision * recall, precision + recall),
-        float(_ratios(2 * true, 2 * true + false + missed).mean()),
+        _mean(_ratios(2 * true, 2 * true + false + missed)),
         len(true),
     )
 
@@ -197,6 +198,11 @@ def _check(gold: Sequence[object], predicted: Sequence[object]) -> None:
 
 def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """The mean, correctly rounded: the codes come in another order in every process."""
+    return math.fsum(values) / len(values)
 
 
 def _ratios(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
