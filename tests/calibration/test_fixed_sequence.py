@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -252,12 +251,3 @@ def test_refuses_what_does_not_fit() -> None:
         run(ones, np.ones(59), [0.5])
     with pytest.raises(InputError, match="size"):
         quantile_grid(ones, 1)
-
-
-def test_five_thousand_encounters_are_quick() -> None:
-    rng = np.random.default_rng(0)
-    confidence = rng.random(5000)
-    grid = quantile_grid(rng.random(5000))
-    started = time.perf_counter()
-    run(confidence, rng.random(5000) < 0.99, grid)
-    assert time.perf_counter() - started < 0.5
