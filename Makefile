@@ -54,5 +54,5 @@ $(READY): pyproject.toml constraints.txt
 	@echo "[2/3] torch (about a minute)"
 	@$(PIP) "$$(grep '^torch==' constraints.txt)"
 	@echo "[3/3] everything else, as constraints.txt has it (about three minutes)"
-	@$(PIP) --constraint constraints.txt --editable ".[test,dev,dvc]"
+	@$(PIP) --constraint constraints.txt --editable ".[test,dev,dvc,slurm]"
 	@touch $@

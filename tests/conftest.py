@@ -47,6 +47,14 @@ def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_measurements(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What arithmetic is fastest is measured once for all tests, and kept out of the home folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("measured")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_tracking_store(tracking_uri: str) -> Iterator[None]:
     # Not the `monkeypatch` fixture: Hypothesis refuses function-scoped fixtures that it can see.
@@ -134,15 +142,24 @@ def tiny_network(tiny_encoder: Callable[[], BertModel]) -> Callable[..., Network
     """
     import torch
 
-    from surecode.coder.adapter import add_lora
-    from surecode.coder.label_attention import LabelAttention
+    from surecode.coder.adapter import adapt
+    from surecode.coder.heads.label_attention import LabelAttention
     from surecode.coder.network import Network
+    from surecode.settings import AdapterSettings
 
     def build(codes: int = 3, layers: Sequence[int] | None = None, seed: int = 1) -> Network:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            names = ["query", "value", "dense"]
-            encoder = add_lora(tiny_encoder(), 2, 4.0, 0.0, names, layers)
+            settings = AdapterSettings(
+                kind="lora",
+                rank=2,
+                alpha=4.0,
+                dropout=0.0,
+                target_modules=("query", "value", "dense"),
+                layers=None if layers is None else tuple(layers),
+                learning_rate=5e-3,
+            )
+            encoder = adapt(tiny_encoder(), settings)
             for name, parameter in encoder.named_parameters():
                 if "lora_B" in name:
                     torch.nn.init.normal_(parameter, std=0.1)
@@ -202,6 +219,7 @@ def sealed_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from surecode.calibration.probabilities import ProbabilityCalibrator
     from surecode.coder.build import build_network
     from surecode.coder.encoder import load_tokenizer
+    from surecode.coder.runtime import Runtime
     from surecode.codes.label_space import LabelSpace
     from surecode.coding import Calibrator
     from surecode.config import compose_config, parse
@@ -225,10 +243,10 @@ def sealed_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         adapter=config.adapter,
         head=config.head,
     )
-    tokenizer = load_tokenizer(config.encoder.name, config.encoder.source)
+    tokenizer = load_tokenizer(config.encoder)
     write_weights(folder, network, lock, codes, tokenizer, settings)
     calibrator = Calibrator(ProbabilityCalibrator(), Decoding(0.05), "product")
-    write_calibrator(folder, calibrator, SpanPolicy(0.6, 1, 3))
+    write_calibrator(folder, calibrator, SpanPolicy(0.6, 1, 3), Runtime("fp32", "sdpa"))
     certificate = certify(
         np.linspace(0.0, 1.0, 200),
         np.ones(200, dtype=bool),

@@ -13,15 +13,25 @@ from pydantic import ValidationError
 
 from surecode.config import compose_config, conf_folder, groups, parse
 from surecode.errors import InputError
-from surecode.settings import Config, PredictConfig, ServeConfig, Settings
+from surecode.settings import CodesAddConfig, Config, PredictConfig, ServeConfig, Settings
 
 STAGES = ("run", "prepare", "train", "calibrate", "evaluate", "explain", "register")
-MODELS: Mapping[str, type[Settings]] = {"predict": PredictConfig, "serve": ServeConfig}
+MODELS: Mapping[str, type[Settings]] = {
+    "predict": PredictConfig,
+    "serve": ServeConfig,
+    "codes_add": CodesAddConfig,
+}
+# What a verb leaves to the user beside the specialty.
+WANTED = {"codes_add": ["codes=[ICD-10-CM:I10]"]}
 ROOTS = sorted(path.stem for path in conf_folder().glob("*.yaml") if path.stem != "pipeline")
 # What a choice leaves to the user, and a specialty that its data have.
 NEEDED = {
     ("data", "table"): ["data.root=encounters.csv"],
     ("encoder", "hub"): ["encoder.name=an/encoder", "encoder.revision=0123abc"],
+    ("encoder", "bioclinical_modernbert_large"): ["encoder.revision=0123abc"],
+    ("encoder", "clinical_modernbert"): ["encoder.revision=0123abc"],
+    ("encoder", "roberta_es_clinical"): ["encoder.revision=0123abc"],
+    ("encoder", "roberta_pm"): ["encoder.name=a/folder"],
 }
 CHOICES = [
     (folder.name, file.stem)
@@ -50,7 +60,7 @@ def refusal(*overrides: str, root: str = "run", extra: Path | None = None) -> st
 
 @pytest.mark.parametrize("root", ROOTS)
 def test_every_root_composes(root: str) -> None:
-    settings = parse(MODELS.get(root, Config), compose_config(root, ["specialty=radiology"]))
+    settings = parse(MODELS.get(root, Config), compose_config(root, ["specialty=radiology", *WANTED.get(root, [])]))
     assert settings.model_dump()["specialty"]["name"] == "radiology"
 
 
@@ -73,7 +83,7 @@ def test_all_stages_speak_of_the_same_run(stage: str) -> None:
 def test_no_root_is_missing_and_none_is_left_over() -> None:
     from surecode.cli import VERBS
 
-    assert sorted(VERBS) == ROOTS
+    assert sorted(verb.replace(" ", "_") for verb in VERBS) == ROOTS
 
 
 # ---- settings are frozen and complete ------------------------------------------------------------
@@ -147,7 +157,9 @@ def test_a_missing_specialty_lists_the_choices(root: str) -> None:
         ("adapter.rank=0", "adapter.rank: input should be greater than or equal to 1 (it is 0)"),
         ("seed=1.5", "seed: input should be a valid integer"),
         ("trainer.accelerator=tpu", "trainer.accelerator: input should be 'auto', 'cpu' or 'gpu'"),
-        ("trainer.precision=fp16", "trainer.precision: input should be 'fp32' or 'bf16'"),
+        ("runtime.training=fp16", "runtime.training: input should be 'auto', 'fp32' or 'bf16'"),
+        ("trainer.devices=0", "trainer.devices: input should be greater than or equal to 1"),
+        ("encoder=clinical_modernbert", "encoder.revision has no value; set encoder.revision="),
         ("specialty.target.level=1", "specialty.target.level: input should be less than 1"),
         ("specialty.name=A/B", "specialty.name: string should match pattern"),
         ("data.seed=null", "data.seed: input should be a valid integer (it is None)"),
@@ -236,6 +248,14 @@ def test_groups_are_those_of_the_verb(overlay: Path) -> None:
         "trainer.progress=false",
         "trainer.resume=false",
         "trainer.accelerator=cpu",
+        "trainer.devices=4",
+        "trainer.nodes=2",
+        "trainer.checkpoint_minutes=1",
+        "trainer.cache_activations=false",
+        "launcher=slurm",
+        "cache=elsewhere",
+        "runtime.coding=bf16",
+        "runtime.folder=elsewhere",
         "data.split=tune",
         "data.maximum_characters=1000",
     ],
@@ -264,7 +284,12 @@ def test_what_leaves_the_weights_alone_leaves_the_hash(override: str) -> None:
         "optim.head_learning_rate=1e-3",
         "trainer.epochs=2",
         "trainer.batch_tokens=512",
-        "trainer.precision=bf16",
+        "runtime.training=bf16",
+        "adapter=rslora",
+        "adapter.learning_rate=1e-4",
+        "head=cross_attention",
+        "loss=focal",
+        "loss.evidence_weight=0.1",
     ],
 )
 def test_what_changes_the_weights_changes_the_hash(override: str) -> None:

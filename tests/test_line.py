@@ -51,7 +51,6 @@ SETTINGS = (
     "trainer.batch_tokens=1024",
     "trainer.progress=false",
     "adapter.layers=[5]",
-    "optim.adapter_learning_rate=2e-3",
     "optim.head_learning_rate=1e-2",
     "encoder.window_length=128",
 )
@@ -160,11 +159,12 @@ def test_all_contract_files_are_there(line: Line) -> None:
     bundle = (
         *("adapter/adapter_config.json", "adapter/adapter_model.safetensors", "head.safetensors"),
         *("calibrator.json", "card.md", "certificate.json", "coder.json", "encoder.lock.json"),
-        *("label_space.json", "manifest.json", "spans.json"),
+        *("label_space.json", "manifest.json", "runtime.json", "spans.json"),
         *("tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json"),
     )
     expected = {f"bundle/{name}" for name in bundle} | {f"{stage}.json" for stage in STAGES}
     expected |= {"resolved.yaml", "encounters.parquet", "label_space.json", "mlflow_run.json"}
+    expected |= {"runtime.training.json", "runtime.coding.json"}
     expected |= {"predictions.parquet", "decisions.jsonl", "evidence.jsonl"}
     expected |= {"pictures/reliability.png", "pictures/risk_coverage.png"}
     files = {p.relative_to(line.run_folder).as_posix() for p in line.run_folder.rglob("*.*")}
@@ -176,6 +176,7 @@ def test_all_contract_files_are_there(line: Line) -> None:
     assert {path.name for path in line.folder.iterdir()} == {
         "runs",
         "artifacts",
+        "cache",
         "mlruns",
         "mlflow.db",
     }
@@ -485,7 +486,7 @@ def test_another_target_is_certified_on_the_same_weights(
 def test_an_interrupt_is_told_and_leaves_the_run_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         sys.exit(1)  # what Lightning makes of Ctrl-C
 
     monkeypatch.chdir(tmp_path)

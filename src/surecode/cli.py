@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from surecode.errors import InputError
 
 if TYPE_CHECKING:
-    from surecode.settings import Config, PredictConfig, ServeConfig, Settings
+    from surecode.settings import CodesAddConfig, Config, PredictConfig, ServeConfig, Settings
 
 # Set before any library reads them: no telemetry, no hub unless the user asks for it.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -32,7 +32,10 @@ VERBS = {
     "register": "seal the bundle and register it in MLflow",
     "predict": "the decision record of one note",
     "serve": "MLflow's scoring server around a registered model",
+    "codes add": "new codes for a registered model, without training",
 }
+# Verbs that are no stage of a run, and their settings.
+_MODELS = {"predict": "PredictConfig", "serve": "ServeConfig", "codes add": "CodesAddConfig"}
 MULTIRUN = ("-m", "--multirun")
 HELP = ("-h", "--help")
 
@@ -47,6 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         place = error.filename or "a file"
         return _refuse(f"{place}: {error.strerror}; check that it can be read and written")
+    except SystemExit as stop:  # a training that gave way to a signal says so
+        if line := getattr(stop, "line", None):
+            print(f"surecode: {line}", file=sys.stderr)
+        return stop.code if isinstance(stop.code, int) else 1
     except KeyboardInterrupt:
         print("surecode: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
@@ -67,8 +74,13 @@ def _dispatch(words: list[str]) -> int:
         print(version("surecode"))
         return 0
     verb, rest = words[0], words[1:]
+    if " ".join(words[:2]) in VERBS:
+        verb, rest = " ".join(words[:2]), words[2:]
     if verb not in VERBS:
         raise InputError(f"unknown verb {verb!r}; choose one of: {', '.join(VERBS)}")
+    if any(word.partition("=")[0] == "--config" for word in rest):
+        _act(verb, _resolved(verb, rest))
+        return 0
     extra, rest = _config_folder(rest)
     overrides = [word for word in rest if word not in (*MULTIRUN, *HELP)]
     if any(word in HELP for word in rest):
@@ -80,21 +92,41 @@ def _dispatch(words: list[str]) -> int:
     return 0
 
 
-def _parse(verb: str, overrides: Sequence[str], extra: Path | None) -> Settings:
-    from surecode.config import compose_config, parse
-    from surecode.settings import Config, PredictConfig, ServeConfig
+def _resolved(verb: str, words: Sequence[str]) -> Settings:
+    """Settings that a run composed before: every process of a training reads the same file."""
+    from surecode.launch.resolved import read_resolved
 
-    models: Mapping[str, type[Settings]] = {"predict": PredictConfig, "serve": ServeConfig}
-    return parse(models.get(verb, Config), compose_config(verb, overrides, extra))
+    name, equals, value = words[0].partition("=")
+    file = value if equals else "".join(words[1:2])
+    if name != "--config" or len(words) != (1 if equals else 2) or verb in _MODELS:
+        raise InputError(
+            "--config: write `surecode STAGE --config FILE` and nothing else, with a resolved.yaml"
+        )
+    return read_resolved(Path(file))
+
+
+def _parse(verb: str, overrides: Sequence[str], extra: Path | None) -> Settings:
+    from surecode import settings
+    from surecode.config import compose_config, parse
+
+    model: type[Settings] = getattr(settings, _MODELS.get(verb, "Config"))
+    return parse(model, compose_config(_root(verb), overrides, extra))
+
+
+def _root(verb: str) -> str:
+    """The composition root of a verb."""
+    return verb.replace(" ", "_")
 
 
 def _act(verb: str, settings: Settings) -> None:
     """Do what the verb says. The rooms are imported here, so that ``--help`` is quick."""
-    from surecode.settings import Config, PredictConfig, ServeConfig
+    from surecode.settings import CodesAddConfig, Config, PredictConfig, ServeConfig
 
     match settings:
         case PredictConfig():
             _predict(settings)
+        case CodesAddConfig():
+            _codes_add(settings)
         case ServeConfig():
             _serve(settings)
         case Config():
@@ -105,6 +137,14 @@ def _predict(settings: PredictConfig) -> None:
     from surecode.stages.predict import predict
 
     print(predict(settings).to_json(indent=2))
+
+
+def _codes_add(settings: CodesAddConfig) -> None:
+    import json
+
+    from surecode.stages.codes_add import codes_add
+
+    print(json.dumps(codes_add(settings), indent=2))
 
 
 def _serve(settings: ServeConfig) -> None:
@@ -168,9 +208,9 @@ def _help(verb: str, overrides: Sequence[str], extra: Path | None) -> int:
 
     chosen = any(word.startswith("specialty=") for word in overrides)
     shown = [*overrides] if chosen else ["specialty=radiology", *overrides]
-    config = compose_config(verb, shown, extra)
+    config = compose_config(_root(verb), shown, extra)
     print(f"surecode {verb} [key=value ...]: {VERBS[verb]}\n")
-    for group, choices in groups(verb, shown, extra).items():
+    for group, choices in groups(_root(verb), shown, extra).items():
         print(f"  {group + '=':14}{' | '.join(choices)}")
     print(f"\nKeys and their values (here for {shown[0]}):\n")
     print(OmegaConf.to_yaml(config))
@@ -183,7 +223,8 @@ def _usage() -> str:
         "surecode VERB [key=value ...] [-m] [--config-dir DIR]\n\n"
         f"{verbs}\n\n"
         "`surecode VERB --help` lists the verb's keys; -m runs every combination of\n"
-        "comma-separated values. Example:\n"
+        "comma-separated values. A stage takes its settings from a run's resolved.yaml with\n"
+        "`surecode STAGE --config FILE`. Example:\n"
         "  surecode run specialty=radiology"
     )
 

@@ -7,7 +7,7 @@ depend on what else was coded.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version
@@ -15,6 +15,7 @@ from importlib.metadata import version
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from surecode.calibration.certificate import Certificate
 from surecode.calibration.confidence import Method, encounter_confidence
@@ -32,14 +33,17 @@ from surecode.evidence.spans import SpanPolicy, evidence_spans
 from surecode.evidence.words import score_words
 from surecode.record import CodeDecision, DecisionRecord, Quote
 
+# Most tokens of one encoder call: a chart of any length is coded at bounded memory.
+CALL_TOKENS = 4096
+
 
 @dataclass(frozen=True)
 class Output:
-    """What the network says of one encounter. T content tokens, K codes."""
+    """What the network says of one encounter. T content tokens, D width, K codes."""
 
     windows: Windows
+    states: Tensor  # [T, D]
     logits: NDArray[np.float32]  # [K]
-    contributions: NDArray[np.float32]  # [T, K]
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,23 @@ class Coder:
     certificate: Certificate | None = None
 
     def run(self, encounter: Encounter) -> Output:
-        """Logits and contributions of one encounter; deterministic."""
+        """Logits and token states of one encounter; deterministic."""
         windows = self.windower(encounter)
         with torch.inference_mode():
-            batch = collate([windows], self.padding_id).to(self.network.head.bias.device)
-            output = self.network(batch)
-        return Output(windows, output.logits[0].cpu().numpy(), output.contributions.cpu().numpy())
+            device = next(self.network.parameters()).device
+            batch = collate([windows], self.padding_id, group_tokens=CALL_TOKENS).to(device)
+            states = self.network.encode(batch)
+            logits = self.network.read(states, batch.tokens)[0]
+        return Output(windows, states, logits.cpu().numpy())
+
+    def contributions(self, output: Output, positions: Sequence[int]) -> NDArray[np.float32]:
+        """What each token adds to the logits of some codes, ``[T, len(positions)]``."""
+        with torch.inference_mode():
+            codes = torch.tensor(list(positions), dtype=torch.int64, device=output.states.device)
+            found: NDArray[np.float32] = (
+                self.network.contributions(output.states, codes).cpu().numpy()
+            )
+        return found
 
     def logits(self, encounters: Iterable[Encounter]) -> Iterator[NDArray[np.float32]]:
         """Logits ``[K]`` of each encounter."""
@@ -125,7 +140,8 @@ class Coder:
             day,
             self.in_scope(encounter),
         )
-        ranked = sorted(chosen, key=lambda k: (-probabilities[0, k], k))
+        ranked = sorted(chosen.tolist(), key=lambda k: (-probabilities[0, k], k))
+        contributions = self.contributions(output, ranked)
         return DecisionRecord(
             encounter_id=encounter.encounter_id,
             specialty=self.specialty,
@@ -134,9 +150,14 @@ class Coder:
             reasons=decision.reasons,
             codes=tuple(
                 self._code_decision(
-                    encounter, output, self.spans, int(k), float(probabilities[0, k])
+                    encounter,
+                    output.windows,
+                    contributions[:, column],
+                    self.spans,
+                    k,
+                    float(probabilities[0, k]),
                 )
-                for k in ranked
+                for column, k in enumerate(ranked)
             ),
             confidence=float(confidence[0]),
             threshold=None if self.certificate is None else self.certificate.threshold,
@@ -157,17 +178,15 @@ class Coder:
     def _code_decision(
         self,
         encounter: Encounter,
-        output: Output,
+        windows: Windows,
+        contributions: NDArray[np.float32],
         policy: SpanPolicy,
         position: int,
         probability: float,
     ) -> CodeDecision:
         code = self.label_space.codes[position]
         texts = [document.text for document in encounter.documents]
-        windows = output.windows
-        words = score_words(
-            texts, windows.document, windows.offsets, output.contributions[:, position]
-        )
+        words = score_words(texts, windows.document, windows.offsets, contributions)
         evidence = tuple(
             Quote(
                 encounter.documents[span.document].document_id,

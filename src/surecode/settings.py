@@ -101,53 +101,105 @@ DataSettings = Annotated[
 
 
 class EncoderSettings(Settings):
-    """Pre-trained encoder: a package that carries weights, or a hub id with a revision."""
+    """Pre-trained encoder: a package that carries weights, or a hub id with a revision.
+
+    ``pretraining_data`` names restricted or public corpora that its publisher trained it on: an
+    encoder that has read MIMIC must not be tested on MIMIC without saying so.
+    """
 
     name: str
     source: Literal["package", "hub"]
     revision: str | None
     sha256: str | None
-    attention: Literal["sdpa", "eager"]
     window_length: int = Field(ge=8)
     window_overlap: int = Field(ge=0)
+    pretraining_data: tuple[str, ...] = ()
 
 
 class AdapterSettings(Settings):
-    """LoRA on the encoder."""
+    """What is trained in the encoder: low-rank updates, all of its weights, or nothing.
 
+    ``target_modules`` is a preset that every known architecture has (``attention`` or
+    ``all_linear``), or the suffixes of linear layers. ``layers`` are the trained ones, None for all.
+    """
+
+    kind: Literal["lora", "rslora", "dora", "full", "frozen"]
     rank: int = Field(ge=1)
     alpha: float = Field(gt=0)
     dropout: float = Field(ge=0, lt=1)
-    target_modules: tuple[str, ...] = Field(min_length=1)
+    target_modules: Literal["attention", "all_linear"] | tuple[str, ...]
     layers: tuple[int, ...] | None
+    learning_rate: float = Field(gt=0)
 
 
 class HeadSettings(Settings):
-    """Label attention."""
+    """From token states to logits; ``code_chunk`` codes are attended at a time."""
 
+    kind: Literal["label_attention", "cross_attention", "descriptions"]
     projection: int = Field(ge=1)
+    code_chunk: int = Field(ge=1)
+    descriptions: Path | None = None
+
+
+class LossSettings(Settings):
+    """What training minimises; ``evidence_weight`` adds attention towards gold spans."""
+
+    kind: Literal["binary_cross_entropy", "asymmetric", "focal"]
+    label_smoothing: float = Field(ge=0, lt=1)
+    focus_positive: float = Field(ge=0)
+    focus_negative: float = Field(ge=0)
+    margin: float = Field(ge=0, lt=1)
+    evidence_weight: float = Field(ge=0)
 
 
 class OptimSettings(Settings):
     """AdamW with linear warm-up and decay; the head learns at a rate of its own."""
 
-    adapter_learning_rate: float = Field(gt=0)
     head_learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
     warmup_share: float = Field(ge=0, le=1)
     gradient_clip: float = Field(gt=0)
 
 
+class RuntimeSettings(Settings):
+    """Arithmetic of training and of coding; ``auto`` is measured on the machine at hand.
+
+    ``folder`` keeps what was measured, so that all runs on one machine compute alike.
+    """
+
+    training: Literal["auto", "fp32", "bf16"]
+    coding: Literal["auto", "fp32", "bf16"]
+    attention: Literal["auto", "sdpa", "eager"]
+    folder: Path
+
+
 class TrainerSettings(Settings):
-    """How long and on what to train."""
+    """How long and on what to train; ``batch_tokens`` is the budget of all devices together."""
 
     epochs: int = Field(ge=1)
     patience: int = Field(ge=1)
     batch_tokens: int = Field(ge=1)
-    precision: Literal["fp32", "bf16"]
     accelerator: Literal["auto", "cpu", "gpu"]
+    devices: int = Field(ge=1)
+    nodes: int = Field(ge=1)
+    checkpoint_minutes: float = Field(gt=0)
+    cache_activations: bool
     progress: bool
     resume: bool
+
+
+class LauncherSettings(Settings):
+    """Where the training runs: in this process's machine, or as a SLURM job."""
+
+    kind: Literal["local", "slurm"]
+    partition: str | None = None
+    account: str | None = None
+    minutes: int = Field(default=60, ge=1)
+    gpus_per_node: int = Field(default=0, ge=0)
+    cpus_per_task: int = Field(default=1, ge=1)
+    memory_gb: int = Field(default=16, ge=1)
+    preemptions: int = Field(default=10, ge=0)
+    wait: bool = True
 
 
 class CalibrationSettings(Settings):
@@ -185,13 +237,17 @@ class Config(Settings):
     encoder: EncoderSettings
     adapter: AdapterSettings
     head: HeadSettings
+    loss: LossSettings
     optim: OptimSettings
+    runtime: RuntimeSettings
     trainer: TrainerSettings
+    launcher: LauncherSettings
     calibration: CalibrationSettings
     attribution: AttributionSettings
     tracking: TrackingSettings
     runs: Path
     artifacts: Path
+    cache: Path
 
     @property
     def fit_hash(self) -> str:
@@ -206,7 +262,19 @@ class Config(Settings):
                 "specialty": {"target"},
                 "data": {"split", "maximum_characters"}
                 | (set() if self.data.source == "table" else {"root"}),
-                "trainer": {"progress", "resume", "accelerator"},
+                # How many machines share the work, and what they remember, changes no result.
+                "trainer": {
+                    "progress",
+                    "resume",
+                    "accelerator",
+                    "devices",
+                    "nodes",
+                    "checkpoint_minutes",
+                    "cache_activations",
+                },
+                "launcher": True,
+                "cache": True,
+                "runtime": {"coding", "folder"},
                 "calibration": True,
                 "attribution": True,
                 "tracking": True,
@@ -254,3 +322,17 @@ class ServeConfig(Settings):
     port: int = Field(ge=1, le=65535)
     workers: int = Field(ge=1)
     maximum_characters: int = Field(ge=1)
+
+
+class CodesAddConfig(Settings):
+    """``surecode codes add``: new codes for a registered model, without training."""
+
+    specialty: SpecialtySettings
+    tracking: TrackingSettings
+    codes: tuple[str, ...] = Field(min_length=1)
+    descriptions: Path | None
+    date_of_service: date | None
+    model: str | None
+    alias: str
+    output: Path | None
+    runs: Path

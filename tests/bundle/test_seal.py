@@ -25,6 +25,7 @@ FILES = (
     "encoder.lock.json",
     "head.safetensors",
     "label_space.json",
+    "runtime.json",
     "spans.json",
     "tokenizer/tokenizer.json",
     "tokenizer/tokenizer_config.json",

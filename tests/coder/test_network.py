@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from transformers import BertModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
-from surecode.coder.adapter import add_lora
+from surecode.coder.layers import lower_states
 from surecode.coder.network import Network
 from surecode.data.batches import Batch, collate
 from surecode.data.windows import Windower, Windows
@@ -46,7 +47,7 @@ def network(tiny_network: Make) -> Network:
 @torch.no_grad()
 def alone(network: Network, windows: list[Windows]) -> Tensor:
     """Logits of each encounter by itself."""
-    return torch.cat([network(collate([one], 0)).logits for one in windows])
+    return torch.cat([network(collate([one], 0)) for one in windows])
 
 
 def trainable(network: Network) -> list[str]:
@@ -62,7 +63,7 @@ def trainable(network: Network) -> list[str]:
 def test_logits_do_not_depend_on_the_batch(
     network: Network, windows: list[Windows], alone: Tensor, chosen: list[int]
 ) -> None:
-    together = network(collate([windows[i] for i in chosen], 0)).logits
+    together = network(collate([windows[i] for i in chosen], 0))
     torch.testing.assert_close(together, alone[chosen], atol=1e-5, rtol=0)
 
 
@@ -84,9 +85,12 @@ def test_padding_never_matters(
         torch.cat([batch.attention_mask, torch.zeros(count, extra, dtype=torch.int64)], dim=1),
         batch.content + batch.content // longest * extra,
         batch.tokens,
+        batch.lengths,
+        batch.groups,
+        batch.encounter_ids,
     )
     for padded in (batch, wider):
-        torch.testing.assert_close(network(padded).logits, alone, atol=1e-5, rtol=0)
+        torch.testing.assert_close(network(padded), alone, atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
@@ -106,14 +110,15 @@ def test_the_content_states_are_those_of_the_windows_one_by_one(
 def test_embeddings_in_place_of_ids_give_the_same(network: Network, windows: list[Windows]) -> None:
     batch = collate(windows, 0)
     by_ids, by_embeddings = network(batch), network(batch, network.embed(batch.input_ids))
-    torch.testing.assert_close(by_ids.logits, by_embeddings.logits, atol=1e-6, rtol=0)
-    torch.testing.assert_close(by_ids.contributions, by_embeddings.contributions)
+    torch.testing.assert_close(by_ids, by_embeddings, atol=1e-6, rtol=0)
 
 
 def test_the_head_runs_in_fp32_under_autocast(network: Network, windows: list[Windows]) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        output = network(collate(windows, 0))
-    assert output.logits.dtype == output.contributions.dtype == torch.float32
+        batch = collate(windows, 0)
+        states = network.encode(batch)[: batch.tokens[0]]
+        assert network(batch).dtype == torch.float32
+    assert network.contributions(states, torch.tensor([0, 2])).dtype == torch.float32
 
 
 # ---- weights out and in --------------------------------------------------------------------------
@@ -125,10 +130,10 @@ def test_weights_come_back_as_they_were(
 ) -> None:
     batch = collate(windows, 0)
     other = tiny_network(seed=2)
-    expected = network(batch).logits
-    assert not torch.allclose(other(batch).logits, expected, atol=1e-2)
+    expected = network(batch)
+    assert not torch.allclose(other(batch), expected, atol=1e-2)
     other.load_state(network.adapter_state(), network.head_state())
-    torch.testing.assert_close(other(batch).logits, expected, atol=0, rtol=0)
+    torch.testing.assert_close(other(batch), expected, atol=0, rtol=0)
     assert list(other.adapter_state()) == list(network.adapter_state())
 
 
@@ -211,36 +216,11 @@ def test_no_gradient_flows_below_the_first_adapted_layer(
     bert = network.encoder.base_model.model
     for layer in bert.encoder.layer:
         layer.register_forward_hook(lambda *call: seen.append(call[-1].requires_grad))
-    network(collate(windows, 0)).logits.sum().backward()
-    assert seen == [False, True]
+    network(collate(windows, 0)).sum().backward()
+    assert seen == [False, True] * (len(seen) // 2)
+    assert seen
     assert all(p.grad is not None for p in network.parameters() if p.requires_grad)
     assert all(p.grad is None for p in network.parameters() if not p.requires_grad)
-
-
-def test_a_fresh_adapter_changes_nothing(tiny_encoder: Callable[[], BertModel]) -> None:
-    ids = torch.arange(5, 25)[None]
-    plain, adapted = tiny_encoder(), add_lora(tiny_encoder(), 2, 4.0, 0.0, ["query"], None).eval()
-    with torch.no_grad():
-        torch.testing.assert_close(
-            plain(ids).last_hidden_state, adapted(ids).last_hidden_state, atol=0, rtol=0
-        )
-
-
-@pytest.mark.parametrize(
-    ("names", "layers", "idle"),
-    [
-        (["qurey"], None, "qurey"),
-        (["query", "qurey"], None, "qurey"),
-        (["query"], [7], "query, layer 7"),
-        (["query"], [1, 7], "layer 7"),
-    ],
-)
-def test_an_adapter_of_layers_that_are_not_there_is_refused(
-    tiny_encoder: Callable[[], BertModel], names: list[str], layers: list[int] | None, idle: str
-) -> None:
-    with pytest.raises(InputError, match=rf"^adapter\.target_modules=.* for {idle}; ") as caught:
-        add_lora(tiny_encoder(), 2, 4.0, 0.0, names, layers)
-    assert "\n" not in str(caught.value)
 
 
 @torch.no_grad()
@@ -251,7 +231,58 @@ def test_merging_the_adapter_leaves_the_logits(
     adapted = sum(p.numel() for p in network.parameters())
     network.merge_adapter()
     batch = collate(windows, 0)
-    torch.testing.assert_close(network(batch).logits, alone, atol=1e-4, rtol=0)
+    torch.testing.assert_close(network(batch), alone, atol=1e-4, rtol=0)
     assert sum(p.numel() for p in network.parameters()) < adapted
-    embedded = network(batch, network.embed(batch.input_ids)).logits
+    embedded = network(batch, network.embed(batch.input_ids))
     torch.testing.assert_close(embedded, alone, atol=1e-4, rtol=0)
+
+
+# ---- long encounters, and states computed beforehand ---------------------------------------------
+
+
+def gradients(network: Network, batch: Batch) -> list[Tensor]:
+    network.zero_grad()
+    network(batch).square().sum().backward()
+    return [p.grad.clone() for p in network.parameters() if p.grad is not None]
+
+
+@pytest.mark.parametrize("call_tokens", [1, 40, 100])
+def test_an_encounter_above_the_budget_is_encoded_in_parts_with_the_same_gradients(
+    tiny_network: Make, windows: list[Windows], call_tokens: int
+) -> None:
+    network = tiny_network()
+    whole, parts = collate(windows, 0), collate(windows, 0, group_tokens=call_tokens)
+    assert not whole.recompute
+    assert parts.recompute
+    assert len(parts.groups) > len(whole.groups)
+    torch.testing.assert_close(network(parts), network(whole), atol=1e-5, rtol=0)
+    for mine, theirs in zip(gradients(network, parts), gradients(network, whole), strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-3, rtol=1e-4)
+
+
+def test_parts_keep_no_activations_of_a_group(tiny_network: Make, windows: list[Windows]) -> None:
+    def kept(batch: Batch) -> int:
+        numbers: list[int] = []
+
+        def pack(tensor: Tensor) -> Tensor:
+            numbers.append(tensor.numel())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            tiny_network().encode(batch)
+        return sum(numbers)
+
+    whole, parts = collate(windows, 0), collate(windows, 0, group_tokens=40)
+    assert kept(parts) < 0.2 * kept(whole)
+
+
+@torch.no_grad()
+def test_states_from_below_take_the_place_of_the_ids(
+    tiny_network: Make, windows: list[Windows]
+) -> None:
+    network = tiny_network(layers=[1])
+    assert network.depth == 1
+    batch = collate(windows, 0)
+    hidden = lower_states(network.encoder, batch.input_ids, batch.attention_mask, network.depth)
+    blind = replace(batch, input_ids=torch.zeros_like(batch.input_ids), hidden=hidden)
+    torch.testing.assert_close(network(blind), network(batch), atol=1e-5, rtol=0)

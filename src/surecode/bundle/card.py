@@ -31,7 +31,8 @@ def render_card(
         f"Assigns {prepare['codes']} codes of {', '.join(config.specialty.label_space.systems)} to "
         f"encounters of the specialty {config.specialty.name}.",
         "",
-        f"- Encoder: {config.encoder.name}, LoRA of rank {config.adapter.rank}, label attention",
+        f"- Encoder: {config.encoder.name}{_read_before(config)}; adapter {_adapter(config)}; head "
+        f"{config.head.kind.replace('_', ' ')}",
         f"- Data: {prepare['data']}; encounters {_counts(prepare['encounters'])}",
         f"- Certificate {certificate.id}: {certificate.reason}",
         f"- Target: {certificate.target.level:.0%} of automated encounters entirely right, "
@@ -73,6 +74,19 @@ def render_card(
         else "- Figures hold for data like those named above.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _adapter(config: Config) -> str:
+    kind = config.adapter.kind
+    ranked = f" of rank {config.adapter.rank}" if kind in ("lora", "rslora", "dora") else ""
+    layers = config.adapter.layers
+    return f"{kind}{ranked}" + ("" if layers is None else f" on layers {list(layers)}")
+
+
+def _read_before(config: Config) -> str:
+    """Corpora that the encoder's publisher trained it on: figures on them flatter the coder."""
+    corpora = config.encoder.pretraining_data
+    return f" (pre-trained on {', '.join(corpora)}: figures on those flatter it)" if corpora else ""
 
 
 def _counts(encounters: Mapping[str, int]) -> str:

@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import ValidationError
 from transformers import PreTrainedTokenizerBase
 
@@ -21,6 +20,7 @@ from surecode.calibration.decoding import Decoding
 from surecode.calibration.probabilities import ProbabilityCalibrator
 from surecode.coder.build import build_network
 from surecode.coder.encoder import file_sha256, tokenizer_from
+from surecode.coder.runtime import Runtime, as_coding
 from surecode.codes.label_space import LabelSpace
 from surecode.coding import Calibrator, Coder
 from surecode.data.windows import Windower
@@ -57,8 +57,11 @@ def load_bundle(folder: Path, sealed: bool = True) -> Coder:
     )
 
 
-def load_trained(folder: Path) -> Coder:
+def load_trained(folder: Path, runtime: Runtime | None = None) -> Coder:
     """Load what training wrote, and nothing that later stages add: a coder that gives logits.
+
+    ``runtime`` is the arithmetic to code in, by default the bundle's own, and fp32 before there is
+    one.
 
     Raises:
         InputError: as `load_bundle`.
@@ -69,10 +72,14 @@ def load_trained(folder: Path) -> Coder:
     weights = read_weights(folder)
     label_space = LabelSpace.read(folder / layout.LABEL_SPACE)
     encoder = settings.encoder.model_copy(update={"sha256": weights.lock.sha256})
-    network, _ = build_network(encoder, settings.adapter, settings.head, len(label_space))
+    chosen = runtime or read_runtime(folder)
+    network, _ = build_network(
+        encoder, settings.adapter, settings.head, len(label_space), chosen.attention
+    )
     network.load_state(weights.adapter, weights.head)
     network.merge_adapter()
     network.eval().requires_grad_(False)
+    as_coding(network, chosen)
     tokenizer = _tokenizer(folder)
     return Coder(
         specialty=settings.specialty,
@@ -86,9 +93,21 @@ def load_trained(folder: Path) -> Coder:
             "label_space": label_space.hash,
             "coder": file_sha256(folder / layout.CODER),
             "tokenizer": file_sha256(folder / layout.TOKENIZER_FILE),
+            "runtime": _sha256(chosen.to_dict()),
         },
-        runtime=f"torch-{torch.__version__.split('+')[0]}-cpu-fp32",
+        runtime=chosen.name,
     )
+
+
+def read_runtime(folder: Path) -> Runtime:
+    """The arithmetic that a bundle is calibrated for; fp32 where it is not calibrated yet."""
+    path = folder / layout.RUNTIME
+    if not path.exists():
+        return Runtime("fp32", "sdpa")
+    try:
+        return Runtime.from_dict(read_json(path, CALIBRATE))
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: is damaged; {CALIBRATE}") from None
 
 
 def certified_hashes(trained: Mapping[str, str], calibrator: Calibrator | None) -> dict[str, str]:
@@ -98,8 +117,7 @@ def certified_hashes(trained: Mapping[str, str], calibrator: Calibrator | None) 
     """
     if calibrator is None:
         return dict(trained)
-    canonical = json.dumps(calibrator_to_dict(calibrator), sort_keys=True)
-    return {**trained, "calibrator": hashlib.sha256(canonical.encode()).hexdigest()}
+    return {**trained, "calibrator": _sha256(calibrator_to_dict(calibrator))}
 
 
 def calibrator_to_dict(calibrator: Calibrator) -> dict[str, Any]:
@@ -111,11 +129,18 @@ def calibrator_to_dict(calibrator: Calibrator) -> dict[str, Any]:
     }
 
 
-def write_calibrator(folder: Path, calibrator: Calibrator, spans: SpanPolicy) -> None:
+def write_calibrator(
+    folder: Path, calibrator: Calibrator, spans: SpanPolicy, runtime: Runtime
+) -> None:
     """Add to a bundle what is chosen after training, which breaks its seal."""
     (folder / layout.MANIFEST).unlink(missing_ok=True)
+    write_json(folder / layout.RUNTIME, runtime.to_dict())
     write_json(folder / layout.CALIBRATOR, calibrator_to_dict(calibrator))
     write_json(folder / layout.SPANS, asdict(spans))
+
+
+def _sha256(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _span_policy(path: Path) -> SpanPolicy | None:

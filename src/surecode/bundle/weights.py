@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from surecode.bundle import layout
+from surecode.coder.adapter import adapter_config
 from surecode.coder.encoder import EncoderLock
 from surecode.coder.network import Network
 from surecode.codes.label_space import LabelSpace
@@ -67,21 +67,17 @@ def write_weights(
     for name, state in ((layout.ADAPTER, weights.adapter), (layout.HEAD, weights.head)):
         with whole(folder / name) as temporary:
             temporary.write_bytes(safetensors.torch.save(state))
-    config = network.encoder.peft_config["default"].to_dict()
-    # PEFT records where the encoder lay on this machine; its name is what matters elsewhere.
-    config |= {"base_model_name_or_path": lock.name, "revision": lock.revision}
-    plain = json.loads(json.dumps(config, default=_plain, sort_keys=True))
-    write_json(folder / layout.ADAPTER_CONFIG, plain)
+    config = adapter_config(network.encoder)
+    if config is not None:
+        # PEFT records where the encoder lay on this machine; its name is what matters elsewhere.
+        config |= {"base_model_name_or_path": lock.name, "revision": lock.revision}
+        write_json(folder / layout.ADAPTER_CONFIG, config)
     write_json(folder / layout.ENCODER_LOCK, lock.to_dict())
     write_json(folder / layout.CODER, settings.model_dump(mode="json"))
     label_space.write(folder / layout.LABEL_SPACE)
     tokenizer.save_pretrained(folder / layout.TOKENIZER)
     return weights
 
-
-def _plain(value: object) -> object:
-    """PEFT's configuration holds sets and enumerations."""
-    return sorted(value) if isinstance(value, set | frozenset) else str(value)
 
 
 def read_weights(folder: Path) -> Weights:

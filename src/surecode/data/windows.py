@@ -7,8 +7,11 @@ are two tokens to the head (their contributions add up).
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,10 +68,31 @@ class Windower:
                 f"{self._room} content tokens of a window; lower it or raise encoder.window_length"
             )
         self._tokenizer = tokenizer
+        self._length, self._overlap = length, overlap
         # What stands for "no word here" in attribution; a tokenizer without a mask has a pad.
         mask = tokenizer.mask_token_id
         self.mask_id = int(tokenizer.pad_token_id or 0) if mask is None else int(mask)
         self._step = self._room - overlap
+
+    @property
+    def length(self) -> int:
+        """Most tokens of a window, special tokens included (L)."""
+        return self._length
+
+    @property
+    def overlap(self) -> int:
+        """Content tokens that two neighbouring windows of a document share."""
+        return self._overlap
+
+    @cached_property
+    def tokenizer_hash(self) -> str:
+        """Hexadecimal SHA-256 of all that the tokenizer does: vocabulary, rules, special tokens."""
+        content = json.loads(self._tokenizer.backend_tokenizer.to_str())
+        # What a caller last asked for, and never used here.
+        content.pop("padding", None)
+        content.pop("truncation", None)
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
 
     def __call__(self, encounter: Encounter) -> Windows:
         """Windows of one encounter; raises `InputError` if its documents have no token at all."""
@@ -110,5 +134,4 @@ class Windower:
         """Where the windows of a document of ``tokens`` tokens begin; the last one is not empty."""
         if tokens == 0:
             return ()
-        overlap = self._room - self._step
-        return range(0, max(tokens - overlap, 1), self._step)
+        return range(0, max(tokens - self._overlap, 1), self._step)

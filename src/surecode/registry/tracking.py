@@ -155,7 +155,7 @@ def open_run(config: Config, tags: Mapping[str, str]) -> Iterator[Run]:
             {"specialty": config.specialty.name, "config_hash": config.fit_hash} | dict(tags)
         )
         yield Run(run_id, config.tracking.experiment, config.tracking.uri)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # Ctrl-C, or a cluster that wants its machine back
         status = RunStatus.KILLED
         raise
     except BaseException:
@@ -163,6 +163,15 @@ def open_run(config: Config, tags: Mapping[str, str]) -> Iterator[Run]:
         raise
     finally:
         mlflow.end_run(RunStatus.to_string(status))
+
+
+@contextmanager
+def named_run(settings: TrackingSettings, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
+    """Open a run of its own, for what is no fit; a failure sets it FAILED."""
+    connect(settings)
+    _open_experiment(settings)
+    with mlflow.start_run(run_name=name, tags=dict(tags)) as run:
+        yield Run(run.info.run_id, settings.experiment, settings.uri)
 
 
 def _open_experiment(settings: TrackingSettings) -> None:
@@ -198,6 +207,9 @@ def log_parameters(config: Config) -> None:
                 "artifacts": True,
                 "tracking": True,
                 "data": {"root"},
+                "runtime": {"folder"},
+                "cache": True,
+                "launcher": True,
                 "specialty": {"target"},
                 "calibration": True,
                 "attribution": True,

@@ -17,6 +17,7 @@ from surecode.calibration.certificate_file import write_certificate
 from surecode.calibration.decoding import Decoding
 from surecode.calibration.fixed_sequence import certify, quantile_grid
 from surecode.calibration.probabilities import ProbabilityCalibrator
+from surecode.coder.runtime import Runtime, candidates, coding_runtime
 from surecode.coding import Calibrator, Coder
 from surecode.decide import eligible
 from surecode.encounter import Encounter, Split
@@ -31,7 +32,8 @@ def calibrate(config: Config, today: date | None = None) -> Figures:
     """Fit the calibrator, make the certificate, and put both into the run's bundle."""
     folder = RunFolder(config)
     folder.learned()
-    coder = load_trained(folder.bundle)
+    runtime = _runtime(config, folder)
+    coder = load_trained(folder.bundle, runtime)
     created = today or date.today()
     with open_run(config, _chosen(config)) as run:
         splits: dict[Split, list[Encounter]] = {
@@ -44,7 +46,7 @@ def calibrate(config: Config, today: date | None = None) -> Figures:
         _write_predictions(folder, coder, splits, logits)
         calibrator = fit_calibrator(config, coder, splits["tune"], logits["tune"])
         certificate = _certify(config, coder, calibrator, splits, logits, created)
-        write_calibrator(folder.bundle, calibrator, _span_policy(config))
+        write_calibrator(folder.bundle, calibrator, _span_policy(config), runtime)
         write_certificate(certificate, folder.bundle / layout.CERTIFICATE)
         run.log_file(folder.bundle / layout.CERTIFICATE)
         run.log(
@@ -72,8 +74,18 @@ def calibrate(config: Config, today: date | None = None) -> Figures:
             "slope": calibrator.probabilities.slope,
             "intercept": calibrator.probabilities.intercept,
             "cut": calibrator.decoding.threshold,
+            "runtime": runtime.name,
         },
     )
+
+
+def _runtime(config: Config, folder: RunFolder) -> Runtime:
+    """What this run coded in before, as long as the settings allow it; else measured."""
+    allowed = candidates(config.runtime.coding, config.runtime.attention, "cpu")
+    kept = folder.runtime("coding")
+    runtime = kept if kept is not None and kept in allowed else coding_runtime(config)
+    folder.keep_runtime("coding", runtime)
+    return runtime
 
 
 def _chosen(config: Config) -> dict[str, str]:

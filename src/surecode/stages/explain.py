@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from surecode.bundle.load import load_bundle
+from surecode.bundle.load import load_bundle, load_trained
+from surecode.coder.runtime import Runtime
 from surecode.coding import Coder
 from surecode.data.batches import collate
 from surecode.encounter import Code, Encounter
@@ -94,17 +95,21 @@ def _check_by_integrated_gradients(
     """Integrated gradients for the first share of the encounters that have a code."""
     settings = config.attribution
     coded = [record for record in records if record["codes"]]
+    # The path from baseline to note is integrated in fp32, whatever the coder codes in.
+    exact = load_trained(RunFolder(config).bundle, Runtime("fp32", "sdpa"))
     chosen = coded[: round(len(coded) * settings.integrated_gradients_share)]
     gaps: list[float] = []
     agreements: list[float] = []
     for record in chosen:
         encounter = encounters[record["encounter_id"]]
-        for code in record["codes"]:
-            position = coder.label_space.index(Code(code["system"], code["value"]))
-            found = attribute(coder, encounter, position, settings.integrated_gradients_steps)
-            contributions = coder.run(encounter).contributions[:, position]
+        positions = [
+            coder.label_space.index(Code(code["system"], code["value"])) for code in record["codes"]
+        ]
+        contributions = coder.contributions(coder.run(encounter), positions)
+        for column, position in enumerate(positions):
+            found = attribute(exact, encounter, position, settings.integrated_gradients_steps)
             gaps.append(found.completeness_gap / max(abs(found.difference), 1e-6))
-            agreements += _rank_agreement(contributions, found.scores.numpy())
+            agreements += _rank_agreement(contributions[:, column], found.scores.numpy())
     return {
         "integrated_gradients_encounters": len(chosen),
         "integrated_gradients_codes": len(gaps),
@@ -124,7 +129,7 @@ def attribute(coder: Coder, encounter: Encounter, position: int, steps: int) -> 
         embeddings = coder.network.embed(batch.input_ids)
         baseline = coder.network.embed(masked.view_as(batch.input_ids))
     return integrated_gradients(
-        lambda rows: coder.network(batch, rows).logits,
+        lambda rows: coder.network(batch, rows),
         embeddings,
         baseline,
         batch.content,

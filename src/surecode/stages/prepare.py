@@ -31,7 +31,7 @@ def prepare(config: Config) -> Figures:
             "encounters": counts,
             "codes": len(space),
             "label_space": space.hash,
-            "learning": learning_fingerprint(dataset.encounters, space),
+            "learning": learning_fingerprint(dataset.encounters, space, config.head.descriptions),
             "test_codes_in_label_space": covered / gold if gold else None,
             "test_encounters_in_label_space": sum(
                 all(code in space for code in e.code_set) for e in test

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from surecode.coder.runtime import Purpose, Runtime
 from surecode.codes.label_space import LabelSpace
 from surecode.data import table
 from surecode.data.read import Dataset
@@ -21,9 +22,15 @@ from surecode.settings import Config
 Figures = dict[str, Any]
 
 
-def learning_fingerprint(encounters: Iterable[Encounter], label_space: LabelSpace) -> str:
-    """SHA-256 of all that training sees: encounters of train and tune, and the label space."""
+def learning_fingerprint(
+    encounters: Iterable[Encounter], label_space: LabelSpace, descriptions: Path | None = None
+) -> str:
+    """SHA-256 of all that training sees: encounters of train and tune, the label space, and the
+    file of the codes' descriptions where there is one.
+    """
     digest = hashlib.sha256(label_space.hash.encode())
+    if descriptions is not None and descriptions.is_file():
+        digest.update(descriptions.read_bytes())
     for encounter in encounters:
         if encounter.split in ("train", "tune"):
             digest.update(json.dumps(encounter.to_dict(), sort_keys=True).encode())
@@ -42,13 +49,14 @@ class RunFolder:
         self.predictions = self.path / "predictions.parquet"
         self.decisions = self.path / "decisions.jsonl"
         self.evidence = self.path / "evidence.jsonl"
+        self.resolved = self.path / "resolved.yaml"
         self._encounters = self.path / "encounters.parquet"
         self._label_space = self.path / "label_space.json"
 
     def begin(self) -> None:
         """Make the folder and write the resolved configuration into it."""
         plain = self.config.model_dump(mode="json")
-        write_text(self.path / "resolved.yaml", yaml.safe_dump(plain, sort_keys=False))
+        write_text(self.resolved, yaml.safe_dump(plain, sort_keys=False))
 
     def write_data(self, dataset: Dataset, label_space: LabelSpace) -> None:
         """Keep the run's encounters and its label space."""
@@ -75,6 +83,25 @@ class RunFolder:
             raise InputError(
                 f"{self.path}: the encounters changed after training; run `surecode train` again"
             )
+
+    def runtime(self, purpose: Purpose) -> Runtime | None:
+        """The arithmetic that this run trains or codes in; None before it was chosen.
+
+        A run keeps to its choice: a training that goes on elsewhere, or a second calibration,
+        computes as the first did.
+        """
+        path = self.path / f"runtime.{purpose}.json"
+        if not path.exists():
+            return None
+        remedy = "delete it; then run `surecode train` with trainer.resume=false"
+        try:
+            return Runtime.from_dict(read_json(path, remedy))
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f"{path}: is damaged; {remedy}") from None
+
+    def keep_runtime(self, purpose: Purpose, runtime: Runtime) -> None:
+        """Remember what was chosen."""
+        write_json(self.path / f"runtime.{purpose}.json", runtime.to_dict())
 
     def has(self, stage: str) -> bool:
         """Whether a stage has finished in this folder."""

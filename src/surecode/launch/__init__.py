@@ -1,0 +1,1 @@
+"""Starting a training that takes several processes: on this machine, or as a SLURM job."""

@@ -1,0 +1,50 @@
+"""``surecode codes add``: fetch a registered model, give it more codes, register it as new."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from surecode.codes.systems import parse
+from surecode.loading import REGISTERED
+from surecode.registry.models import fetch_bundle, model_uri, register_bundle
+from surecode.registry.tracking import named_run, point_to
+from surecode.settings import CodesAddConfig
+from surecode.bundle.grow import add_codes
+
+
+def codes_add(config: CodesAddConfig) -> dict[str, Any]:
+    """Write the grown bundle and register it; what the command prints.
+
+    Raises:
+        InputError: as `add_codes`, or there is no such model.
+    """
+    codes = [parse(text) for text in config.codes]
+    model = config.model or model_uri(config.specialty.name, config.alias)
+    if model.startswith(REGISTERED) or config.output is None:
+        point_to(config.tracking)
+    source = fetch_bundle(model) if model.startswith(REGISTERED) else Path(model)
+    day = config.date_of_service or date.today()
+    if config.output is not None:
+        figures = add_codes(source, codes, config.output, config.descriptions, day)
+        return figures | {"bundle": str(config.output)}
+    names = hashlib.sha256(" ".join(sorted(map(str, codes))).encode()).hexdigest()[:12]
+    with named_run(
+        config.tracking, f"{config.specialty.name}-codes-{names}", {"based_on": model}
+    ) as run:
+        target = config.runs / config.specialty.name / f"codes-{names}-{run.run_id[:8]}" / "bundle"
+        figures = add_codes(source, codes, target, config.descriptions, day)
+        run.log({"codes/added": len(codes), "codes/all": figures["codes"]})
+        name, version = register_bundle(
+            config.specialty.name,
+            target,
+            config.alias,
+            {
+                "manifest": str(figures["manifest"]),
+                "certified": "false",
+                "codes_added": str(len(codes)),
+            },
+        )
+    return figures | {"bundle": str(target), "model_name": name, "version": version}
