@@ -145,9 +145,12 @@ def tiny_network(tiny_encoder: Callable[[], BertModel]) -> Callable[..., Network
     from surecode.coder.adapter import adapt
     from surecode.coder.heads.label_attention import LabelAttention
     from surecode.coder.network import Network
+    from surecode.coder.packed import allow_packing
     from surecode.settings import AdapterSettings
 
-    def build(codes: int = 3, layers: Sequence[int] | None = None, seed: int = 1) -> Network:
+    def build(
+        codes: int = 3, layers: Sequence[int] | None = None, seed: int = 1, packed: bool = True
+    ) -> Network:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             settings = AdapterSettings(
@@ -159,11 +162,13 @@ def tiny_network(tiny_encoder: Callable[[], BertModel]) -> Callable[..., Network
                 layers=None if layers is None else tuple(layers),
                 learning_rate=5e-3,
             )
-            encoder = adapt(tiny_encoder(), settings)
+            plain = tiny_encoder()
+            packs = packed and allow_packing(plain, "sdpa")
+            encoder = adapt(plain, settings)
             for name, parameter in encoder.named_parameters():
                 if "lora_B" in name:
                     torch.nn.init.normal_(parameter, std=0.1)
-            return Network(encoder, LabelAttention(32, codes, 16)).eval()
+            return Network(encoder, LabelAttention(32, codes, 16), packs).eval()
 
     return build
 

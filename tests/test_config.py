@@ -60,7 +60,10 @@ def refusal(*overrides: str, root: str = "run", extra: Path | None = None) -> st
 
 @pytest.mark.parametrize("root", ROOTS)
 def test_every_root_composes(root: str) -> None:
-    settings = parse(MODELS.get(root, Config), compose_config(root, ["specialty=radiology", *WANTED.get(root, [])]))
+    settings = parse(
+        MODELS.get(root, Config),
+        compose_config(root, ["specialty=radiology", *WANTED.get(root, [])]),
+    )
     assert settings.model_dump()["specialty"]["name"] == "radiology"
 
 

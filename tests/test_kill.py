@@ -109,27 +109,30 @@ def test_two_nodes_by_torchrun_learn_what_one_process_learns(
     ).split()
     variables = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}"}
 
-    def start() -> list[subprocess.Popen[str]]:
-        return [
-            subprocess.Popen(
-                [sys.executable, *words],
-                cwd=tmp_path,
-                env=os.environ | variables,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for _ in range(2)
-        ]
+    def start(node: int) -> subprocess.Popen[str]:
+        output = (tmp_path / f"node{node}.txt").open("a")
+        return subprocess.Popen(
+            [sys.executable, *words],
+            cwd=tmp_path,
+            env=os.environ | variables,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
-    nodes = start()
+    def wait(nodes: list[subprocess.Popen[str]]) -> list[int]:
+        try:
+            return [node.wait(timeout=240) for node in nodes]
+        finally:
+            for node in nodes:
+                node.kill()
+
+    nodes = [start(0), start(1)]
     assert kill_test._wait_for_checkpoint(place, nodes[0])
     nodes[1].send_signal(signal.SIGUSR2)  # one node is told, both must stop
-    messages = [node.communicate(timeout=120)[1] for node in nodes]
-    assert not place.finished(), messages
-    assert place.last() is not None
-    nodes = start()
-    messages = [node.communicate(timeout=240)[1] for node in nodes]
-    assert [node.returncode for node in nodes] == [0, 0], messages
+    assert 0 not in wait(nodes)
+    assert not place.finished()
+    assert wait([start(0), start(1)]) == [0, 0], (tmp_path / "node1.txt").read_text()
     loss = place.figures()["best_tune_loss"]
     assert loss == pytest.approx(unbroken[0]["best_tune_loss"], abs=1e-3)
     assert place.mlflow_runs() == 1

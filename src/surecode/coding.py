@@ -89,7 +89,7 @@ class Coder:
         windows = self.windower(encounter)
         with torch.inference_mode():
             device = next(self.network.parameters()).device
-            batch = collate([windows], self.padding_id, group_tokens=CALL_TOKENS).to(device)
+            batch = collate([windows], self.padding_id, call_tokens=CALL_TOKENS).to(device)
             states = self.network.encode(batch)
             logits = self.network.read(states, batch.tokens)[0]
         return Output(windows, states, logits.cpu().numpy())

@@ -52,7 +52,8 @@ def test_settings_build_a_network(
     network, lock = build_network(settings, ADAPTER, head, 5, attention)
     assert network.head.codes == 5
     assert network.depth == 1
-    assert network.encoder.config._attn_implementation == attention
+    assert network.packs
+    assert network.encoder.config._attn_implementation == f"windows_{attention}"
     assert lock.sha256 == file_sha256(Path(settings.name) / "model.safetensors")
 
 

@@ -38,9 +38,9 @@ def windows(tiny_tokenizer: PreTrainedTokenizerBase, encounter_of: Build) -> lis
     return windower.all([*encounters, encounter_of(*TEXTS, encounter_id="all")])
 
 
-@pytest.fixture(scope="module")
-def network(tiny_network: Make) -> Network:
-    return tiny_network()
+@pytest.fixture(scope="module", params=["windows in a row", "windows in groups"])
+def network(tiny_network: Make, request: pytest.FixtureRequest) -> Network:
+    return tiny_network(packed=request.param == "windows in a row")
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_weights_come_back_as_they_were(
     network: Network, tiny_network: Make, windows: list[Windows]
 ) -> None:
     batch = collate(windows, 0)
-    other = tiny_network(seed=2)
+    other = tiny_network(seed=2, packed=network.packs)
     expected = network(batch)
     assert not torch.allclose(other(batch), expected, atol=1e-2)
     other.load_state(network.adapter_state(), network.head_state())
@@ -246,12 +246,13 @@ def gradients(network: Network, batch: Batch) -> list[Tensor]:
     return [p.grad.clone() for p in network.parameters() if p.grad is not None]
 
 
+@pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("call_tokens", [1, 40, 100])
 def test_an_encounter_above_the_budget_is_encoded_in_parts_with_the_same_gradients(
-    tiny_network: Make, windows: list[Windows], call_tokens: int
+    tiny_network: Make, windows: list[Windows], call_tokens: int, packed: bool
 ) -> None:
-    network = tiny_network()
-    whole, parts = collate(windows, 0), collate(windows, 0, group_tokens=call_tokens)
+    network = tiny_network(packed=packed)
+    whole, parts = collate(windows, 0), collate(windows, 0, call_tokens=call_tokens)
     assert not whole.recompute
     assert parts.recompute
     assert len(parts.groups) > len(whole.groups)
@@ -260,7 +261,10 @@ def test_an_encounter_above_the_budget_is_encoded_in_parts_with_the_same_gradien
         torch.testing.assert_close(mine, theirs, atol=1e-3, rtol=1e-4)
 
 
-def test_parts_keep_no_activations_of_a_group(tiny_network: Make, windows: list[Windows]) -> None:
+@pytest.mark.parametrize("packed", [True, False])
+def test_parts_keep_no_activations_of_a_call(
+    tiny_network: Make, windows: list[Windows], packed: bool
+) -> None:
     def kept(batch: Batch) -> int:
         numbers: list[int] = []
 
@@ -269,10 +273,10 @@ def test_parts_keep_no_activations_of_a_group(tiny_network: Make, windows: list[
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            tiny_network().encode(batch)
+            tiny_network(packed=packed).encode(batch)
         return sum(numbers)
 
-    whole, parts = collate(windows, 0), collate(windows, 0, group_tokens=40)
+    whole, parts = collate(windows, 0), collate(windows, 0, call_tokens=40)
     assert kept(parts) < 0.2 * kept(whole)
 
 

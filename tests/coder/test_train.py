@@ -348,7 +348,14 @@ def test_a_training_killed_after_any_batch_ends_as_the_whole_one(
     every_batch = {"checkpoint_minutes": 1e-9}
     folder, before, after = tmp_path / "cut", Losses(), Losses()
     with pytest.raises(Interrupted):
-        run(module_of(tiny_network()), data_of(), folder, KilledAfter(batches), before, **every_batch)
+        run(
+            module_of(tiny_network()),
+            data_of(),
+            folder,
+            KilledAfter(batches),
+            before,
+            **every_batch,
+        )
     second = module_of(tiny_network(seed=9))
     result = run(second, data_of(), folder, after, **every_batch)
     seen = [*before.tune, *after.tune]
@@ -376,9 +383,7 @@ def test_a_killed_training_with_dropout_draws_the_same_numbers_again(
     run(whole, data_of(), tmp_path / "whole")
     torch.manual_seed(5)
     with pytest.raises(Interrupted):
-        run(
-            with_dropout(1), data_of(), tmp_path / "cut", KilledAfter(5), checkpoint_minutes=1e-9
-        )
+        run(with_dropout(1), data_of(), tmp_path / "cut", KilledAfter(5), checkpoint_minutes=1e-9)
     torch.manual_seed(6)
     again = with_dropout(9)
     run(again, data_of(), tmp_path / "cut", checkpoint_minutes=1e-9)

@@ -22,9 +22,7 @@ def test_the_best_micro_f1_is_that_of_scikit_learn_at_its_cut(seed: int) -> None
     logits, gold = drawn(seed)
     figures = tune_figures(np.ones(len(gold)), counts(logits, gold))
     p = torch.sigmoid(logits).numpy()
-    theirs = [
-        f1_score(gold.numpy(), p >= cut, average="micro", zero_division=0) for cut in CUTS
-    ]
+    theirs = [f1_score(gold.numpy(), p >= cut, average="micro", zero_division=0) for cut in CUTS]
     np.testing.assert_allclose(figures.micro_f1.value, max(theirs), atol=1e-12)
     np.testing.assert_allclose(theirs[int(np.argmin(abs(CUTS - figures.cut)))], max(theirs))
 

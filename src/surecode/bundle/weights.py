@@ -79,7 +79,6 @@ def write_weights(
     return weights
 
 
-
 def read_weights(folder: Path) -> Weights:
     """Read trained weights; raises `InputError` where a file is absent or damaged."""
     lock = read_json(folder / layout.ENCODER_LOCK, "train again or fetch the bundle anew")

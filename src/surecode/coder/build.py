@@ -7,6 +7,7 @@ from surecode.coder.architectures import readable_positions
 from surecode.coder.encoder import EncoderLock, load_encoder
 from surecode.coder.heads.build import build_head
 from surecode.coder.network import Network
+from surecode.coder.packed import allow_packing
 from surecode.errors import InputError
 from surecode.settings import AdapterSettings, EncoderSettings, HeadSettings
 
@@ -33,5 +34,6 @@ def build_network(
             f"encoder.window_length={encoder.window_length}: encoder {encoder.name} reads at most "
             f"{positions} tokens; lower it"
         )
+    packs = allow_packing(model, attention)
     width = int(model.config.hidden_size)
-    return Network(adapt(model, adapter), build_head(head, width, codes)), lock
+    return Network(adapt(model, adapter), build_head(head, width, codes), packs), lock

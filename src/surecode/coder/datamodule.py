@@ -137,9 +137,7 @@ class Loader:
         return torch.from_numpy(np.concatenate(rows).astype(np.int64))
 
     @staticmethod
-    def _hidden(
-        cache: ActivationCache, windows: Sequence[Windows], batch: Batch
-    ) -> torch.Tensor:
+    def _hidden(cache: ActivationCache, windows: Sequence[Windows], batch: Batch) -> torch.Tensor:
         states = [cache.get(ids) for encounter in windows for ids in encounter.input_ids]
         return collate_hidden(states, batch.input_ids.shape[1])
 

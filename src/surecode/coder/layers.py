@@ -88,12 +88,27 @@ def upper_states(
     if not len(layers_of(part)):
         norm = _FINAL_NORM.get(part.config.model_type)
         return hidden if norm is None else part.get_submodule(norm)(hidden)
+    _start_from_states(part)
+    states: Tensor = part(inputs_embeds=hidden, attention_mask=attention_mask).last_hidden_state
+    return states
+
+
+def upper_part(encoder: PreTrainedModel | PeftModel, depth: int) -> PreTrainedModel:
+    """The encoder from layer ``depth`` on, which takes states in place of embeddings.
+
+    Raises:
+        InputError: the architecture is not one of those whose layers are known.
+    """
+    part = _part(encoder, slice(depth, None), depth)
+    _start_from_states(part)
+    return part
+
+
+def _start_from_states(part: PreTrainedModel) -> None:
     after_lowest = _AFTER_LOWEST.get(part.config.model_type)
     if after_lowest is not None:
         _put(part, after_lowest, None)
     part.embeddings = _PassOn()
-    states: Tensor = part(inputs_embeds=hidden, attention_mask=attention_mask).last_hidden_state
-    return states
 
 
 @torch.no_grad()

@@ -71,7 +71,8 @@ class Watch(pl.Callback):
         if batch.scale:
             self._encounters += len(batch.tokens) * trainer.world_size
             self._tokens += sum(batch.lengths) * trainer.world_size
-            self._padding += batch.padding * trainer.world_size
+            padded = not getattr(pl_module.network, "packs", False)
+            self._padding += batch.padding * trainer.world_size * padded
         if trainer.global_step % self._every == 0 or trainer.is_last_batch:
             self._log(trainer)
 

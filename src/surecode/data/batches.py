@@ -44,13 +44,18 @@ class Batch:
     evidence: Tensor | None = None  # [M, 3] int64: encounter, code, content token within it
     hidden: Tensor | None = None  # [W, L, D] states that enter the first trained layer
     scale: float = 1.0  # what the summed loss of the encounters is multiplied by
-    recompute: bool = False  # larger than one encoder call may be: keep no activations
+    call_tokens: int | None = None  # most tokens of one encoder call; None: no limit
 
     @property
     def padding(self) -> int:
-        """Padded tokens that the encoder reads, groups taken into account."""
+        """Padded tokens that an encoder reads which takes its windows in groups."""
         read = sum(len(rows) * max(self.lengths[row] for row in rows) for rows in self.groups)
         return read - sum(self.lengths)
+
+    @property
+    def recompute(self) -> bool:
+        """Whether it is more than one encoder call may be, so that no activations are kept."""
+        return self.call_tokens is not None and sum(self.lengths) > self.call_tokens
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
@@ -73,12 +78,12 @@ def collate(
     encounters: Sequence[Windows],
     padding_id: int,
     gold: NDArray[np.bool_] | None = None,
-    group_tokens: int | None = None,
+    call_tokens: int | None = None,
 ) -> Batch:
     """Pack the windows of E encounters, with their gold ``[E, K]`` where it is known.
 
-    ``group_tokens`` bounds the tokens of one encoder call: an encounter of any length is encoded
-    at bounded memory.
+    ``call_tokens`` bounds the tokens of one encoder call: an encounter of any length is encoded at
+    bounded memory.
     """
     windows = [window for encounter in encounters for window in encounter.input_ids]
     content = [place for encounter in encounters for place in encounter.content]
@@ -97,11 +102,11 @@ def collate(
         torch.from_numpy(np.concatenate(positions)),
         tuple(encounter.tokens for encounter in encounters),
         lengths,
-        group_windows(lengths, group_tokens),
+        group_windows(lengths, call_tokens),
         tuple(encounter.encounter_id for encounter in encounters),
         None if gold is None else torch.from_numpy(gold.astype(np.float32)),
         scale=1 / len(encounters),
-        recompute=group_tokens is not None and sum(lengths) > group_tokens,
+        call_tokens=call_tokens,
     )
 
 

@@ -7,12 +7,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from surecode.bundle.grow import add_codes
 from surecode.codes.systems import parse
 from surecode.loading import REGISTERED
 from surecode.registry.models import fetch_bundle, model_uri, register_bundle
 from surecode.registry.tracking import named_run, point_to
 from surecode.settings import CodesAddConfig
-from surecode.bundle.grow import add_codes
 
 
 def codes_add(config: CodesAddConfig) -> dict[str, Any]:

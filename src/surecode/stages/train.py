@@ -195,9 +195,7 @@ def _examples(
 ) -> Examples:
     """Windows and gold of a split; gold evidence only where the loss asks for it."""
     encounters = folder.encounters(split)
-    windows = cached_windows(
-        encounters, windower, config.cache / "tokens", windower.tokenizer_hash
-    )
+    windows = cached_windows(encounters, windower, config.cache / "tokens", windower.tokenizer_hash)
     gold = [np.flatnonzero(space.encode([encounter.code_set])[0]) for encounter in encounters]
     evidence: list[NDArray[np.int64]] | None = None
     if config.loss.evidence_weight:
