@@ -16,161 +16,46 @@ import argparse
 import json
 import os
 import statistics
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from coder_gpu import gpu_figures
-from coder_notes import Notes, read_notes
+from coder_notes import read_notes
 from coder_peers import Peer, load_peers, note_ids
 from coder_reference import CHUNK, DROPOUT, NOTES, Reference, padded_batches, set_dropout
+from coder_timing import (
+    CLOCK,
+    Bench,
+    in_turns,
+    ours_coding,
+    ours_training,
+    rates,
+    ratio,
+    reference_coding,
+    reference_training,
+    stepping,
+)
 from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
 from surecode.coder.activation_cache import ActivationCache
-from surecode.coder.build import build_network
-from surecode.coder.datamodule import Examples, Loader
 from surecode.coder.encoder import load_tokenizer
 from surecode.coder.folded_lora import fold_lora
 from surecode.coder.layers import window_states
-from surecode.coder.losses import binary_cross_entropy
-from surecode.coder.network import Network
 from surecode.coder.runtime import (
     Runtime,
-    as_coding,
-    coding_runtime,
     flushed_denormals,
-    training_context,
     training_runtime,
 )
 from surecode.config import compose_config, parse
-from surecode.data.batches import Batch, collate
 from surecode.settings import Config
 
 EXACT = Runtime("fp32", "sdpa")
 AS_EQUAL = 1e-4  # logits
 SAME_CODES = 0.995
-
-# Seconds of the wall, or of this process alone where others share the machine (--cpu-time).
-clock: Callable[[], float] = time.perf_counter
-
-
-class Bench:
-    """The documents, trained weights, and what is timed on them."""
-
-    def __init__(self, config: Config, notes: Notes, train_seconds: float) -> None:
-        self.config = config
-        self.notes = notes
-        self.padding_id = int(load_tokenizer(config.encoder).pad_token_id or 0)
-        self.examples = Examples.of(notes.windows, notes.gold)
-        self.training, self.coding = training_runtime(config), coding_runtime(config)
-        self.adapter, self.head = self._trained(train_seconds)
-
-    def network(self, attention: str = "sdpa", layers: tuple[int, ...] | None = None) -> Network:
-        adapter = self.config.adapter.model_copy(update={"layers": layers})
-        codes = self.examples.codes
-        network, self.lock = build_network(
-            self.config.encoder, adapter, self.config.head, codes, attention
-        )
-        return network
-
-    def with_weights(self, attention: str = "sdpa") -> Network:
-        network = self.network(attention)
-        network.load_state(self.adapter, self.head)
-        return network
-
-    def merged(self, runtime: Runtime) -> Network:
-        network = self.with_weights(runtime.attention)
-        network.merge_adapter()
-        network.eval().requires_grad_(False)
-        as_coding(network, runtime)
-        return network
-
-    def loader(self, seed: int, cache: ActivationCache | None = None) -> Loader:
-        budget = self.config.trainer.batch_tokens
-        return Loader(self.examples, self.padding_id, budget, seed, cache=cache)
-
-    def _trained(self, seconds: float) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """An untrained head assigns nothing or everything; some epochs give it real logits."""
-        torch.manual_seed(0)
-        network = self.network(self.training.attention)
-        network.head.start_at(torch.from_numpy(self.examples.frequency()).float())
-        epoch = ours_training(self, network, self.training)
-        end, seed = time.monotonic() + seconds, 0
-        while time.monotonic() < end:
-            epoch(seed)
-            seed += 1
-        say(f"trained for {seed} epochs of {len(self.examples)} documents")
-        return network.adapter_state(), network.head_state()
-
-
-# ---- what is timed -------------------------------------------------------------------------------
-
-
-def stepping(model: nn.Module, loss_of: Callable[[Any], Tensor]) -> Callable[[Iterable[Any]], None]:
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
-
-    def run(batches: Iterable[Any]) -> None:
-        for batch in batches:
-            loss = loss_of(batch)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-
-    model.train()
-    return run
-
-
-def ours_training(
-    bench: Bench, network: Network, runtime: Runtime, cache: ActivationCache | None = None
-) -> Callable[[int], None]:
-    def loss_of(batch: Batch) -> Tensor:
-        with training_context(runtime):
-            logits = network(batch)
-        return binary_cross_entropy(logits, batch.gold).sum() * batch.scale
-
-    fold_lora(network.encoder)
-    run = stepping(network, loss_of)
-    return lambda seed: run(bench.loader(seed, cache))
-
-
-def reference_training(bench: Bench, reference: Reference) -> Callable[[int], None]:
-    gold = torch.from_numpy(bench.notes.gold).float()
-
-    def loss_of(batch: Any) -> Tensor:
-        return binary_cross_entropy(reference(batch), gold[batch.indices]).mean()
-
-    run = stepping(reference, loss_of)
-    return lambda seed: run(padded_batches(bench.notes.windows, bench.padding_id, seed))
-
-
-def ours_coding(bench: Bench, network: Network) -> Tensor:
-    with torch.inference_mode():
-        logits = [network(collate([note], bench.padding_id)) for note in bench.notes.windows]
-    return torch.cat(logits)
-
-
-def reference_coding(bench: Bench, reference: Reference) -> Tensor:
-    with torch.inference_mode():
-        batches = padded_batches(bench.notes.windows, bench.padding_id, None)
-        return torch.cat([reference(batch) for batch in batches])
-
-
-def in_turns(runs: Mapping[str, Callable[[int], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each run; repeat 0 is a warm-up."""
-    taken: dict[str, list[float]] = {name: [] for name in runs}
-    for repeat in range(repeats + 1):
-        for name, run in runs.items():
-            began = clock()
-            run(repeat)
-            if repeat:
-                taken[name].append(clock() - began)
-        say(f"repeat {repeat} of {repeats}")
-    return {name: statistics.median(values) for name, values in taken.items()}
 
 
 # ---- figures -------------------------------------------------------------------------------------
@@ -207,10 +92,17 @@ def against_reference(bench: Bench, repeats: int) -> dict[str, Any]:
 def training_against_reference(bench: Bench, repeats: int) -> dict[str, Any]:
     runs: dict[str, Callable[[int], object]] = {}
     runs["ours_equal"] = ours_training(bench, bench.with_weights(), EXACT)
+    unmerged = bench.with_weights()
+    fold_lora(unmerged.encoder)
+    mine = ours_coding(bench, unmerged)
     for name, dropout in (("reference_equal", 0.0), ("reference_defaults", DROPOUT)):
         network = bench.with_weights()
         set_dropout(network.encoder, dropout)
-        runs[name] = reference_training(bench, Reference(network.encoder, network.head))
+        reference = Reference(network.encoder, network.head)
+        runs[name] = reference_training(bench, reference)
+        if dropout == 0:
+            difference = float((mine - reference_coding(bench, reference)).abs().max())
+            assert difference < AS_EQUAL, f"logits differ by {difference}"
     fast = bench.with_weights(bench.training.attention)
     runs["ours_best"] = ours_training(bench, fast, bench.training)
     taken = in_turns(runs, repeats)
@@ -293,16 +185,16 @@ def cached_epoch(bench: Bench, repeats: int) -> dict[str, Any]:
                 )
 
             epoch = ours_training(bench, network, runtime, cache)
-            began = clock()
+            began = CLOCK.now()
             cache.fill(every, states, bench.config.trainer.batch_tokens)
             epoch(repeat)
-            first = clock()
+            first = CLOCK.now()
             epoch(repeat + 1)
-            cached = clock()
+            cached = CLOCK.now()
             uncached(repeat + 1)
             taken["first"].append(first - began)
             taken["cached"].append(cached - first)
-            taken["uncached"].append(clock() - cached)
+            taken["uncached"].append(CLOCK.now() - cached)
     seconds = {name: statistics.median(values) for name, values in taken.items()}
     return {
         "cached_epoch": ratio(seconds, "first", "cached"),
@@ -331,21 +223,6 @@ def padding_shares(bench: Bench) -> dict[str, float]:
     return {"ours": round(1 - real / ours, 4), "reference": round(1 - real / theirs, 4)}
 
 
-def ratio(seconds: Mapping[str, float], slow: str, fast: str) -> float:
-    return round(seconds[slow] / seconds[fast], 3)
-
-
-def rates(bench: Bench, seconds: Mapping[str, float]) -> dict[str, dict[str, float]]:
-    """Real tokens: padding earns nothing."""
-    return {
-        name: {
-            "encounters_per_second": round(len(bench.examples) / value, 2),
-            "tokens_per_second": round(bench.notes.tokens / value),
-        }
-        for name, value in seconds.items()
-    }
-
-
 def machine() -> str:
     lines = Path("/proc/cpuinfo")
     names = [
@@ -355,10 +232,6 @@ def machine() -> str:
     ]
     capability = torch.backends.cpu.get_cpu_capability()
     return f"{names[0] if names else 'unknown processor'}, {os.cpu_count()} cores, {capability}"
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -377,9 +250,7 @@ def main() -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     if arguments.cpu_time:
-        global clock
-        torch.set_num_threads(1)  # threads that wait for each other burn time, too
-        clock = time.process_time
+        CLOCK.count_own_time()
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     config = parse(Config, compose_config("train", ["specialty=radiology", *arguments.overrides]))
@@ -387,7 +258,7 @@ def run(arguments: argparse.Namespace) -> None:
         "machine": machine(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "clock": clock.__name__,
+        "clock": CLOCK.now.__name__,
     }
     if arguments.scaling:
         from coder_scaling import scale

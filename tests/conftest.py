@@ -49,7 +49,7 @@ def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_measurements(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What arithmetic is fastest is measured once for all tests, and kept out of the home folder."""
+    """Which arithmetic is fastest is measured once for all tests, away from the home folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("measured")))
         yield

@@ -120,7 +120,7 @@ class AdapterSettings(Settings):
     """What is trained in the encoder: low-rank updates, all of its weights, or nothing.
 
     ``target_modules`` is a preset that every known architecture has (``attention`` or
-    ``all_linear``), or the suffixes of linear layers. ``layers`` are the trained ones, None for all.
+    ``all_linear``), or the suffixes of linear layers. ``layers`` are the trained ones, None: all.
     """
 
     kind: Literal["lora", "rslora", "dora", "full", "frozen"]

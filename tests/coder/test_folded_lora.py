@@ -114,3 +114,16 @@ def test_a_folded_encoder_merges_as_any_other(tiny_encoder: Callable[[], BertMod
     with torch.no_grad():
         states = merged(encoder)(input_ids=IDS).last_hidden_state
     torch.testing.assert_close(states, expected, atol=1e-5, rtol=0)
+
+
+def test_a_weight_folded_in_inference_mode_serves_the_next_training_step(
+    tiny_encoder: Callable[[], BertModel],
+) -> None:
+    encoder = adapted(tiny_encoder, "lora")
+    expected, gradients = states_and_gradients(encoder, bf16=False)
+    fold_lora(encoder)
+    with torch.inference_mode():
+        encoder(input_ids=IDS)
+    states, found = states_and_gradients(encoder, bf16=False)
+    torch.testing.assert_close(states, expected, atol=1e-5, rtol=0)
+    assert found.keys() == gradients.keys()

@@ -137,6 +137,15 @@ def test_states_enter_at_their_layer(windows: list[Tensor], kind: str) -> None:
     torch.testing.assert_close(states, whole, atol=1e-5, rtol=0)
 
 
+@torch.no_grad()
+def test_above_the_last_layer_states_stay_as_they_are(windows: list[Tensor]) -> None:
+    encoder = encoder_of("bert")
+    allow_packing(encoder, "sdpa")
+    ids, positions = row(windows)
+    last = packed_states(encoder, ids, positions, runs_of(LENGTHS))
+    assert torch.equal(packed_states(encoder, last, positions, runs_of(LENGTHS), depth=2), last)
+
+
 def test_a_row_may_be_longer_than_a_window_can_be(windows: list[Tensor]) -> None:
     encoder = encoder_of("bert")
     allow_packing(encoder, "sdpa")

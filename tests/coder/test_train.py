@@ -244,6 +244,96 @@ def test_a_training_that_diverges_is_no_coder(
     assert "\n" not in str(error.value)
 
 
+class Poisoned(pl.Callback):
+    """A weight is no number any more."""
+
+    def on_train_batch_start(self, trainer: pl.Trainer, module: CoderModule, *rest: Any) -> None:
+        with torch.no_grad():
+            module.network.head.bias.fill_(torch.nan)
+
+
+def test_a_loss_that_is_no_number_names_the_encounters_and_not_their_text(
+    tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"^training diverged: .* not finite \(encounters e") as why:
+        run(module_of(tiny_network()), data_of(), tmp_path, Poisoned())
+    assert "\n" not in str(why.value)
+    assert not any(word in str(why.value) for word in ("chest", *WORDS))
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes"),
+        MemoryError(),
+    ],
+)
+def test_a_full_memory_names_the_budget_to_lower(
+    tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path, failure: Exception
+) -> None:
+    class Full(pl.Callback):
+        def on_train_batch_start(self, *rest: Any) -> None:
+            raise failure
+
+    with pytest.raises(InputError, match=r"at most 128 tokens; lower trainer\.batch_tokens"):
+        run(module_of(tiny_network()), data_of(), tmp_path, Full())
+
+
+def test_another_failure_is_not_taken_for_a_full_memory(
+    tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path
+) -> None:
+    class Broken(pl.Callback):
+        def on_train_batch_start(self, *rest: Any) -> None:
+            raise RuntimeError("shapes differ")
+
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        run(module_of(tiny_network()), data_of(), tmp_path, Broken())
+
+
+def test_ten_thousand_codes_train(
+    tiny_network: Make, splits: tuple[Split, Split], tmp_path: Path
+) -> None:
+    codes = 10_000
+
+    def wide(split: Split) -> Examples:
+        windows, gold = split
+        return Examples(windows, [np.flatnonzero(row) * 3333 for row in gold], codes)
+
+    data = CoderData(wide(splits[0]), wide(splits[1]), padding_id=0, batch_tokens=128, seed=3)
+    network = tiny_network(codes=codes)
+    network.head.start_at(torch.from_numpy(data.train.frequency()).float())
+    losses = Losses()
+    run(module_of(network), data, tmp_path, losses, epochs=2)
+    assert losses.tune[1] < losses.tune[0]
+
+
+def test_gold_spans_draw_the_attention(
+    tiny_network: Make, splits: tuple[Split, Split], tmp_path: Path
+) -> None:
+    """Half of the gold is on the first token, whatever the text says."""
+
+    def marked(split: Split) -> Examples:
+        windows, gold = split
+        marks = [np.array([[k, 0] for k in np.flatnonzero(row)]).reshape(-1, 2) for row in gold]
+        return Examples.of(windows, gold, marks)
+
+    def mass(weight: float) -> float:
+        network = tiny_network()
+        loss = LOSS.model_copy(update={"evidence_weight": weight})
+        data = CoderData(marked(splits[0]), marked(splits[1]), 0, 128, 3)
+        run(CoderModule(network, loss, OPTIM, 5e-3), data, tmp_path / str(weight))
+        found = []
+        for batch in data.val_dataloader():
+            states = network.encode(batch).split(list(batch.tokens))
+            for own, gold in zip(states, batch.gold, strict=True):
+                codes = gold.nonzero()[:, 0]
+                found.append(network.head.attention(own, codes)[0])
+        return float(torch.cat(found).detach().mean())
+
+    assert mass(1.0) > 2 * mass(0.0)
+
+
 # ---- interruption --------------------------------------------------------------------------------
 
 

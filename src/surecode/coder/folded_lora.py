@@ -73,7 +73,12 @@ def _folded(layer: Linear, a: Tensor, b: Tensor, kind: torch.dtype) -> Tensor:
     state = (a._version, b._version, a.data_ptr(), b.data_ptr(), kind, a.device)
     known: tuple[Any, Tensor] | None = getattr(layer, "_folded_weight", None)
     if known is None or known[0] != state:
-        with torch.no_grad(), torch.autocast(a.device.type, enabled=False):
+        # Validation runs in inference mode, and the next training step takes what it made.
+        with (
+            torch.inference_mode(False),
+            torch.no_grad(),
+            torch.autocast(a.device.type, enabled=False),
+        ):
             weight = torch.addmm(
                 layer.base_layer.weight.float(), b.float(), a.float(), alpha=layer.scaling[ADAPTER]
             ).to(kind)

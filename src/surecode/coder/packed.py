@@ -80,7 +80,8 @@ def packed_states(
     common: dict[str, Any] = {"attention_mask": unmasked, "runs": tuple(runs)}
     if depth is not None:
         part = upper_part(encoder, depth)
-        states: Tensor = part(inputs_embeds=source[None].to(part.dtype), **common).last_hidden_state
+        kind = next(encoder.parameters()).dtype  # above a frozen encoder there are none
+        states: Tensor = part(inputs_embeds=source[None].to(kind), **common).last_hidden_state
         return states[0]
     config = encoder.config
     first = _FIRST_POSITION[config.model_type]
