@@ -157,14 +157,23 @@ def _serve(settings: ServeConfig) -> None:
 
 
 def _run_stages(verb: str, config: Config) -> None:
+    from surecode.launch import ranks
     from surecode.stages.report import announce, start, summary
-    from surecode.stages.run import STAGES, run
+    from surecode.stages.run import STAGES, Queued, run
 
+    if ranks.rank() > 0:  # the first of several processes speaks for all
+        STAGES[verb](config)
+        return
     start(config)
-    if verb == "run":
-        summary(config, run(config, announce))
-    else:
-        announce(verb, STAGES[verb](config))
+    try:
+        if verb == "run":
+            summary(config, run(config, announce))
+        else:
+            announce(verb, STAGES[verb](config))
+    except Queued as queued:
+        print(
+            f"  train      queued as job {queued.job}; the same command goes on when it has ended"
+        )
 
 
 def _sweep(overrides: Sequence[str]) -> list[Sequence[str]]:

@@ -255,7 +255,9 @@ class Poisoned(pl.Callback):
 def test_a_loss_that_is_no_number_names_the_encounters_and_not_their_text(
     tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=r"^training diverged: .* not finite \(encounters e") as why:
+    with pytest.raises(
+        InputError, match=r"^training diverged: .* not finite \(encounters e"
+    ) as why:
         run(module_of(tiny_network()), data_of(), tmp_path, Poisoned())
     assert "\n" not in str(why.value)
     assert not any(word in str(why.value) for word in ("chest", *WORDS))

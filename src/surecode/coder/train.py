@@ -238,4 +238,6 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
+    # Every device logs the same figures of tune: they were gathered before.
+    warnings.filterwarnings("ignore", message=".*It is recommended to use `self.log.*sync_dist.*")
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")

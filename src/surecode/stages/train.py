@@ -48,8 +48,21 @@ from surecode.stages.run_folder import Figures, RunFolder
 LEARNING: tuple[Split, ...] = ("train", "tune")
 
 
+class Queued(Exception):
+    """The training waits in a cluster's queue, and nobody waits for it (``launcher.wait``)."""
+
+    def __init__(self, job: str) -> None:
+        super().__init__(job)
+        self.job = job
+
+
 def train(config: Config) -> Figures:
-    """Train, or reuse the finished training of exactly these settings and encounters."""
+    """Train, or reuse the finished training of exactly these settings and encounters.
+
+    Raises:
+        InputError: anything wrong with settings, files or encounters.
+        Queued: the training was handed to a cluster, and ``launcher.wait`` is false.
+    """
     folder = RunFolder(config)
     space = folder.label_space()
     learning = folder.figures("prepare")["learning"]
@@ -65,7 +78,7 @@ def train(config: Config) -> Figures:
             folder.keep_runtime("training", training_runtime(config))
         job = ranks.launch(config)
         if job is not None:
-            return {"job": job}
+            raise Queued(job)
         return folder.figures("train")
     ranks.check(config)
     if ranks.rank() > 0:
