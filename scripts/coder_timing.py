@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from coder_notes import Notes
-from coder_reference import Reference, padded_batches
+from coder_reference import NOTES, Reference, padded_batches
 from torch import Tensor, nn
 
 from surecode.coder.activation_cache import ActivationCache
@@ -56,8 +56,9 @@ class Bench:
         self.training, self.coding = training_runtime(config), coding_runtime(config)
         self.adapter, self.head = self._trained(train_seconds)
 
-    def network(self, attention: str = "sdpa", layers: tuple[int, ...] | None = None) -> Network:
-        adapter = self.config.adapter.model_copy(update={"layers": layers})
+    def network(self, attention: str = "sdpa", **changes: Any) -> Network:
+        """Of the configuration, with changes to its adapter."""
+        adapter = self.config.adapter.model_copy(update=changes)
         codes = self.examples.codes
         network, self.lock = build_network(
             self.config.encoder, adapter, self.config.head, codes, attention
@@ -77,7 +78,9 @@ class Bench:
         return network
 
     def loader(self, seed: int, cache: ActivationCache | None = None) -> Loader:
-        budget = self.config.trainer.batch_tokens
+        # As many optimizer steps as the other side: about so many notes in a batch.
+        padded = [len(note.input_ids) * note.longest for note in self.notes.windows]
+        budget = NOTES * round(sum(padded) / len(padded))
         return Loader(self.examples, self.padding_id, budget, seed, cache=cache)
 
     def _trained(self, seconds: float) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

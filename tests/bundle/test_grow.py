@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import BertModel, PreTrainedTokenizerBase
 
+from surecode.bundle.grow import add_codes
 from surecode.bundle.load import certified_hashes, load_bundle, load_trained, write_calibrator
 from surecode.bundle.seal import seal, verify
 from surecode.bundle.weights import CoderSettings, read_weights, write_weights
@@ -31,7 +32,6 @@ from surecode.encounter import Code, Encounter
 from surecode.errors import InputError
 from surecode.evidence.spans import SpanPolicy
 from surecode.settings import AdapterSettings, EncoderSettings, HeadSettings
-from surecode.bundle.grow import add_codes
 
 DAY = date(2026, 3, 31)
 CHEST, PNEUMONIA, COUGH = (

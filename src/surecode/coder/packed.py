@@ -113,21 +113,19 @@ def _attend(
         return result
     heads, width = query.shape[1], query.shape[3]
     scale = width**-0.5 if scaling is None else scaling
-    rows = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]  # [N, H, d]
+    sizes = [windows * length for _, windows, length in runs]
+    # Split, not sliced: the gradient of each slice would be as large as the whole row.
+    pieces = [torch.split(tensor[0].transpose(0, 1), sizes) for tensor in (query, key, value)]
     parts = []
-    for start, windows, length in runs:
-        q, k, v = (
-            row[start : start + windows * length]
-            .view(windows, length, heads, width)
-            .transpose(1, 2)
-            for row in rows
-        )  # [W, H, l, d]
+    for (_, windows, length), *own in zip(runs, *pieces, strict=True):
+        q, k, v = (p.view(windows, length, heads, width).transpose(1, 2) for p in own)
         if attention == "sdpa":
             part = scaled_dot_product_attention(q, k, v, scale=scale, dropout_p=dropout)
         else:
             weights = torch.softmax((q * scale) @ k.transpose(-1, -2), -1, dtype=torch.float32)
             weights = nn.functional.dropout(weights.to(v.dtype), dropout, module.training)
             part = weights @ v
+        # [W, H, l, d] → [W * l, H, d]
         parts.append(part.transpose(1, 2).reshape(windows * length, heads, width))
     return torch.cat(parts)[None], None
 

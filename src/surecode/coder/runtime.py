@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 import torch
 from peft import PeftModel
@@ -30,6 +30,7 @@ from surecode.coder.adapter import adapt
 from surecode.coder.encoder import load_encoder
 from surecode.coder.folded_lora import fold_lora
 from surecode.coder.network import Network
+from surecode.coder.packed import allow_packing, packed_states, runs_of
 from surecode.errors import InputError
 from surecode.files import read_json, write_json
 from surecode.settings import Config
@@ -270,14 +271,14 @@ def encoder_seconds(
 
     def once(runtime: Runtime, windows: int) -> None:
         chosen = copies[runtime.precision]
-        _inner(chosen).set_attn_implementation(runtime.attention)
+        states_of = _way_in(chosen, runtime.attention)
         ids = _token_ids(model, windows, tokens)
         if purpose == "coding":
             with torch.inference_mode():
-                chosen(input_ids=ids)
+                states_of(ids)
         else:
             with training_context(runtime):
-                states = chosen(input_ids=ids).last_hidden_state
+                states = states_of(ids)
             # A frozen encoder has no backward pass.
             if states.requires_grad:
                 torch.autograd.grad(
@@ -298,6 +299,27 @@ def encoder_seconds(
         model.set_attn_implementation(before)
         for module, mode in modes:
             module.training = mode
+
+
+def _way_in(
+    encoder: PreTrainedModel | PeftModel, attention: Attention
+) -> Callable[[Tensor], Tensor]:
+    """Windows ``[W, L]`` → states, by the way that batches take: in a row, the last one cut short,
+    where the encoder allows it.
+    """
+    model = _inner(encoder)
+    if not allow_packing(model, attention):
+        model.set_attn_implementation(attention)
+        return lambda ids: cast(Tensor, encoder(input_ids=ids).last_hidden_state)
+
+    def in_a_row(ids: Tensor) -> Tensor:
+        windows, length = ids.shape
+        lengths = [length] * (windows - 1) + [max(length // 2, 1)]
+        row = ids.flatten()[: sum(lengths)]
+        positions = torch.cat([torch.arange(length) for length in lengths])
+        return packed_states(encoder, row, positions, runs_of(lengths))
+
+    return in_a_row
 
 
 def _inner(encoder: PreTrainedModel | PeftModel) -> PreTrainedModel:
