@@ -254,6 +254,12 @@ def test_one_run_for_one_fit(here: Line) -> None:
     assert {"train/loss", "tune/loss", "calibrate/certified", "explain/codes"} <= set(
         run.data.metrics
     )
+    watched = ("tokens_per_second", "encounters_per_second", "padding_share", "peak_memory_mb")
+    assert {f"train/{name}" for name in (*watched, "learning_rate", "gradient_norm")} <= set(
+        run.data.metrics
+    )
+    low, value, high = (run.data.metrics[f"tune/micro_f1{end}"] for end in ("_low", "", "_high"))
+    assert low <= value <= high
     pictures = {item.path for item in client.list_artifacts(run.info.run_id, "pictures")}
     assert pictures == {"pictures/reliability.png", "pictures/risk_coverage.png"}
 

@@ -12,12 +12,17 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from surecode.coder.adapter import first_trained_layer, load_trained_state, merged, trained_state
+from surecode.coder.adapter import (
+    check_weights,
+    first_trained_layer,
+    load_trained_state,
+    merged,
+    trained_state,
+)
 from surecode.coder.heads.head import Head
 from surecode.coder.layers import upper_states
 from surecode.coder.packed import packed_states, runs_of
 from surecode.data.batches import Batch
-from surecode.errors import InputError
 
 
 class Network(nn.Module):
@@ -155,16 +160,7 @@ class Network(nn.Module):
         Raises:
             InputError: a weight is missing, unknown or of another shape.
         """
-        own = self.head_state()
-        wrong = sorted(
-            set(own) ^ set(head)
-            | {k for k in set(own) & set(head) if own[k].shape != head[k].shape}
-        )
-        if wrong:
-            raise InputError(
-                f"the head's weights do not fit the network ({len(wrong)} differ, first "
-                f"{wrong[0]}); take the head of this label space and head.kind, or train again"
-            )
+        check_weights("head", self.head_state(), head)
         load_trained_state(self.encoder, adapter)
         self.head.load_state_dict(dict(head))
 
