@@ -364,6 +364,31 @@ def test_a_resumed_training_ends_where_the_whole_one_ends(
     assert sorted(path.name for path in folder.iterdir()) == ["best.ckpt", "last.ckpt"]
 
 
+def test_a_run_folder_may_be_moved_before_the_training_goes_on(
+    tiny_network: Make, data_of: Callable[[], CoderData], tmp_path: Path
+) -> None:
+    # So wide a step that the best epoch is an early one: it must not be forgotten.
+    wild = OPTIM.model_copy(update={"head_learning_rate": 0.3})
+    whole, seen = module_of(tiny_network(), wild, 0.1), Losses()
+    longest = {"epochs": 40, "patience": 4}
+    run(whole, data_of(), tmp_path / "whole", seen, **longest)
+    best = int(np.argmin(seen.tune))
+    assert best + 2 < len(seen.tune)
+    with pytest.raises(Interrupted):
+        run(
+            module_of(tiny_network(), wild, 0.1),
+            data_of(),
+            tmp_path / "here",
+            InterruptAt(best + 2),
+            **longest,
+        )
+    (tmp_path / "here").rename(tmp_path / "there")
+    again = module_of(tiny_network(seed=9), wild, 0.1)
+    result = run(again, data_of(), tmp_path / "there", **longest)
+    assert result.best_tune_loss == min(seen.tune)
+    assert_equal_weights(trained(again), trained(whole), 0.0)
+
+
 def test_a_finished_training_is_not_trained_further(
     whole_run: tuple[CoderModule, Losses, Path],
     tiny_network: Make,

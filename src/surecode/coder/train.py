@@ -53,6 +53,28 @@ class Patience(EarlyStopping):
         trainer.should_stop = self.wait_count >= self.patience
 
 
+class Checkpoint(ModelCheckpoint):
+    """A checkpoint that is found again where the run folder was moved, or mounted elsewhere.
+
+    Lightning keeps absolute paths and forgets the best value so far where they have changed.
+    """
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The same state, in this folder."""
+        folder = str(self.dirpath)
+
+        def moved(path: str) -> str:
+            return str(Path(folder) / Path(path).name) if path else path
+
+        names = ("best_model_path", "kth_best_model_path", "last_model_path")
+        best = {moved(path): value for path, value in state_dict["best_k_models"].items()}
+        super().load_state_dict(
+            state_dict
+            | {name: moved(state_dict[name]) for name in names}
+            | {"dirpath": folder, "best_k_models": best}
+        )
+
+
 class TimedCheckpoint(pl.Callback):
     """``last.ckpt`` in the middle of an epoch, every so many minutes."""
 
@@ -112,10 +134,8 @@ def fit(
             memory or disk is full.
     """
     last_path, best_path = folder / "last.ckpt", folder / "best.ckpt"
-    best = ModelCheckpoint(
-        folder, filename="best", monitor="tune/loss", enable_version_counter=False
-    )
-    last = ModelCheckpoint(folder, filename="last", enable_version_counter=False)
+    best = Checkpoint(folder, filename="best", monitor="tune/loss", enable_version_counter=False)
+    last = Checkpoint(folder, filename="last", enable_version_counter=False)
     stopping = Patience("tune/loss", patience=settings.patience)
     watch = Watch()
     progress = [TQDMProgressBar(refresh_rate=5)] if settings.progress else []
