@@ -212,6 +212,24 @@ def cached_epoch_of(bench: Bench, repeats: int, name: str, **adapter: Any) -> di
     }
 
 
+def profile(bench: Bench) -> dict[str, dict[str, float]]:
+    """Shares of the processor's time by operator, the ten largest, in training and in coding."""
+    fast, merged = bench.with_weights(bench.training.attention), bench.merged(bench.coding)
+    epoch = ours_training(bench, fast, bench.training)
+    shares = {}
+    for name, run in (
+        ("training", lambda: epoch(0)),
+        ("coding", lambda: ours_coding(bench, merged)),
+    ):
+        run()
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as found:
+            run()
+        rows = sorted(found.key_averages(), key=lambda row: -row.self_cpu_time_total)
+        total = sum(row.self_cpu_time_total for row in rows)
+        shares[name] = {row.key: round(row.self_cpu_time_total / total, 3) for row in rows[:10]}
+    return shares
+
+
 def same_codes(ours: Tensor, theirs: Tensor) -> dict[str, Any]:
     mine, other = ours > 0, theirs > 0  # probability above 0.5
     either = int((mine | other).sum())
@@ -252,6 +270,7 @@ def main() -> None:
     parser.add_argument("--peer", type=Path, help="folder with clones of published coders")
     parser.add_argument("--scaling", action="store_true")
     parser.add_argument("--cached-epoch", action="store_true", help="measure nothing else")
+    parser.add_argument("--profile", action="store_true", help="where the time goes, by operator")
     parser.add_argument("--cpu-time", action="store_true", help="for a busy machine, one thread")
     parser.add_argument("overrides", nargs="*", help="settings, such as adapter.rank=16")
     with flushed_denormals():  # for both sides
@@ -291,6 +310,9 @@ def run(arguments: argparse.Namespace) -> None:
         "training": bench.training.name,
         "coding": bench.coding.name,
     }
+    if arguments.profile:
+        print(json.dumps({"profile": profile(bench), **common}))
+        return
     if arguments.cached_epoch:
         print(json.dumps({**cached_epoch(bench, arguments.repeats), **common}))
         return
