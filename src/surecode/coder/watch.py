@@ -99,7 +99,10 @@ class Watch(pl.Callback):
 
 
 def peak_memory_mb() -> float:
-    """Most memory so far: of the GPU where there is one, else of the process."""
+    """Most memory so far: of the GPU where there is one, else of the process.
+
+    A process's memory counts the pages of mapped caches, which the system takes back at need.
+    """
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     # Kilobytes on Linux, bytes on macOS.
