@@ -297,3 +297,15 @@ def test_numbers_below_the_normal_ones_are_flushed_within_the_block_alone() -> N
     with pytest.raises(KeyError), flushed_denormals():
         raise KeyError
     assert float(tiny * 1e-10) > 0.0
+
+
+def test_what_is_preferred_needs_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(*_: object) -> None:
+        raise AssertionError("two ranks may measure differently")
+
+    monkeypatch.setattr("surecode.coder.runtime.encoder_seconds", measured)
+    words = ["specialty=radiology", "trainer.accelerator=cpu"]
+    chosen = training_runtime(parse(Config, compose_config("train", words)), measure=False)
+    assert (chosen.precision, chosen.attention) == ("fp32", "sdpa")
+    own = parse(Config, compose_config("train", [*words, "runtime.training=bf16"]))
+    assert training_runtime(own, measure=False).precision == "bf16"

@@ -2,8 +2,8 @@
 
 Everything but attention works on tokens one by one, so a batch can be one row of N real tokens.
 Attention is computed for runs of windows of equal length, which are views of the row: a window
-sees its own tokens and needs no mask. On CodiEsp, windows padded to the longest of a batch are
-8% to 16% padding, and batches padded to the longest note twice the tokens.
+sees its own tokens and needs no mask. `scripts/bench_coder.py` compares with padding to the longest
+note of a batch.
 
 Price: it is for encoders whose positions can be given and whose attention is global. Others take
 their windows in groups of nearly equal length (`surecode.data.batches`).

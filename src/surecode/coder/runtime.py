@@ -94,14 +94,19 @@ def flushed_denormals() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def training_runtime(config: Config) -> Runtime:
+def training_runtime(config: Config, measure: bool = True) -> Runtime:
     """What to train in: as set, and measured where the settings say ``auto``.
+
+    Without ``measure`` it is what is preferred among what the settings leave open.
 
     Raises:
         InputError: the encoder cannot be loaded or adapted.
     """
     gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
-    return _runtime(config, "training", config.runtime.training, "cuda" if gpu else "cpu")
+    device: Device = "cuda" if gpu else "cpu"
+    if not measure:
+        return candidates(config.runtime.training, config.runtime.attention, device)[0]
+    return _runtime(config, "training", config.runtime.training, device)
 
 
 def coding_runtime(config: Config) -> Runtime:

@@ -30,7 +30,7 @@ from surecode.coder.layers import can_be_cut, window_states
 from surecode.coder.module import CoderModule
 from surecode.coder.network import Network
 from surecode.coder.preemption import Preempted
-from surecode.coder.runtime import Runtime, candidates, flushed_denormals, training_runtime
+from surecode.coder.runtime import Runtime, flushed_denormals, training_runtime
 from surecode.coder.train import Fit, fit, resumable
 from surecode.codes.descriptions import description_texts
 from surecode.codes.label_space import LabelSpace
@@ -144,7 +144,8 @@ def _fit(
     if config.trainer.resume:
         resumable(checkpoints)  # a damaged one is told before hours of work, not after
     pl.seed_everything(config.seed, workers=True, verbose=False)
-    runtime = folder.runtime("training") or _chosen(config)
+    # Ranks that a cluster started could not agree on a measurement.
+    runtime = folder.runtime("training") or training_runtime(config, measure=ranks.world() == 1)
     if ranks.rank() == 0:
         folder.keep_runtime("training", runtime)
     network, lock = build_network(
@@ -191,17 +192,6 @@ def _fit(
     )
     weights = write_weights(folder.bundle, network, lock, space, tokenizer, settings)
     return _Trained(result, weights.sha256, lock, runtime)
-
-
-def _chosen(config: Config) -> Runtime:
-    """What to train in. Ranks that a cluster started cannot agree on a measurement: they take what
-    is preferred among what the settings leave open.
-    """
-    if ranks.world() == 1:
-        return training_runtime(config)
-    gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
-    wanted = config.runtime
-    return candidates(wanted.training, wanted.attention, "cuda" if gpu else "cpu")[0]
 
 
 def _without_exit(fitting: Callable[[], Fit]) -> Fit:
