@@ -138,3 +138,15 @@ def test_a_sweep_is_checked_before_its_first_run(capsys: pytest.CaptureFixture[s
     assert main(["prepare", "-m", "specialty=pathology", "adapter.rank=4,zero", *TINY]) == 2
     assert "adapter.rank" in capsys.readouterr().err
     assert written() == []
+
+
+def test_only_training_is_shared_among_processes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    assert main(["run", "specialty=radiology"]) == 2
+    line = capsys.readouterr().err
+    assert "only `surecode train` shares its work" in line
+    assert line.count("\n") == 1

@@ -159,8 +159,14 @@ def _serve(settings: ServeConfig) -> None:
 def _run_stages(verb: str, config: Config) -> None:
     from surecode.launch import ranks
     from surecode.stages.report import announce, start, summary
-    from surecode.stages.run import STAGES, Queued, run
+    from surecode.stages.run import STAGES, run
+    from surecode.stages.train import Queued
 
+    if ranks.world() > 1 and verb != "train":
+        raise InputError(
+            f"surecode {verb}: {ranks.world()} processes were started, but only `surecode train` "
+            "shares its work; start one process"
+        )
     if ranks.rank() > 0:  # the first of several processes speaks for all
         STAGES[verb](config)
         return

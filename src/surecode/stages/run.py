@@ -12,9 +12,7 @@ from surecode.stages.explain import explain
 from surecode.stages.prepare import prepare
 from surecode.stages.register import register
 from surecode.stages.run_folder import Figures
-from surecode.stages.train import Queued, train
-
-__all__ = ["STAGES", "Queued", "run"]
+from surecode.stages.train import train
 
 STAGES: dict[str, Callable[[Config], Figures]] = {
     "prepare": prepare,
