@@ -6,7 +6,6 @@ Every point is a process of its own, so that its peak memory is its own.
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from surecode.coder.datamodule import Examples, Loader
 from surecode.coder.folded_lora import fold_lora
 from surecode.coder.losses import binary_cross_entropy
 from surecode.coder.runtime import Runtime, as_coding, flushed_denormals, training_context
+from surecode.coder.watch import process_memory_mb
 from surecode.config import compose_config, parse
 from surecode.data.windows import Windows
 from surecode.settings import Config
@@ -68,7 +68,7 @@ def measure(request: dict[str, Any]) -> dict[str, float]:
     budget = config.trainer.batch_tokens
     batch = Loader(Examples.of([note], gold), 0, budget, None).batch(0)
     # What the process holds before the first step: libraries and weights.
-    before = _peak_megabytes()
+    before = process_memory_mb()
     run: Callable[[], object]
     if request["purpose"] == "training":
         fold_lora(network.encoder)
@@ -98,7 +98,7 @@ def measure(request: dict[str, Any]) -> dict[str, float]:
             began = time.perf_counter()
             run()
             seconds.append(time.perf_counter() - began)
-    peak = _peak_megabytes()
+    peak = process_memory_mb()
     return {
         "seconds": round(statistics.median(seconds[1:]), 4),
         "peak_megabytes": round(peak),
@@ -163,10 +163,6 @@ def _note(tokens: int) -> Windows:
         np.zeros(tokens, dtype=np.int64),
         np.zeros((tokens, 2), dtype=np.int64),
     )
-
-
-def _peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

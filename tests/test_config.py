@@ -258,6 +258,7 @@ def test_groups_are_those_of_the_verb(overlay: Path) -> None:
         "launcher=slurm",
         "cache=elsewhere",
         "runtime.coding=bf16",
+        "head.code_chunk=64",
         "runtime.folder=elsewhere",
         "data.split=tune",
         "data.maximum_characters=1000",

@@ -59,6 +59,17 @@ def test_a_choice_goes_through_the_whole_line(
     assert record.to_json() == coder.code("Colon, sigmoid, biopsy: tubular adenoma.").to_json()
 
 
+def test_a_loss_that_does_not_exist_is_told_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [*SMALL, "adapter.layers=[5]", "loss=focal", "loss.focus_positive=1"]
+    assert main(["prepare", *words]) == 0
+    assert main(["train", *words]) == 2
+    assert "loss=focal: it has one focus" in capsys.readouterr().err
+    assert not Path("cache").exists()
+
+
 def test_codes_are_added_without_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

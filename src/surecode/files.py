@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import tempfile
@@ -64,6 +66,37 @@ def read_json_lines(path: Path, remedy: str) -> list[Any]:
         raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
     except (ValueError, RecursionError):
         raise InputError(f"{path}: is damaged, no JSON Lines; {remedy}") from None
+
+
+def csv_rows(path: Path, text: str) -> Iterator[tuple[str, list[str]]]:
+    """Place and cells of every row of a CSV that is not blank, the header first.
+
+    Args:
+        path: what messages name.
+        text: content of the file.
+
+    Raises:
+        InputError: a row has another number of cells than the header, or a quote is left open.
+    """
+    # The library refuses long fields unless told otherwise; a note may be long.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = next(reader, [])
+        yield str(path), header
+        for number, cells in enumerate((cells for cells in reader if cells), start=1):
+            where = f"{path}, row {number}"
+            if len(cells) != len(header):
+                raise InputError(
+                    f"{where}: {len(cells)} cells where the header has {len(header)}; "
+                    "put texts with commas or line ends in double quotes"
+                )
+            yield where, cells
+    except csv.Error:
+        raise InputError(
+            f"{path}, line {reader.line_num}: no CSV; separate cells by commas, put texts in "
+            "double quotes and double every quote inside"
+        ) from None
 
 
 def read_note(path: Path, maximum_characters: int) -> str:

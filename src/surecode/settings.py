@@ -272,6 +272,7 @@ class Config(Settings):
                     "checkpoint_minutes",
                     "cache_activations",
                 },
+                "head": {"code_chunk"},
                 "launcher": True,
                 "cache": True,
                 "runtime": {"coding", "folder"},

@@ -63,6 +63,23 @@ def test_a_process_knows_its_rank(
     assert (ranks.inside(), ranks.rank(), ranks.world()) == expected
 
 
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"LOCAL_RANK": "3"}, 0),  # another tool's, left in a shell
+        ({"TORCHELASTIC_RUN_ID": "x", "RANK": "7", "LOCAL_RANK": "3", "WORLD_SIZE": "8"}, 3),
+        ({"SLURM_STEP_NUM_TASKS": "8", "SLURM_PROCID": "7", "SLURM_LOCALID": "3"}, 3),
+    ],
+)
+def test_a_process_knows_its_place_on_its_machine(
+    variables: dict[str, str], expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert ranks.local_rank() == expected
+
+
 def test_ranks_that_are_not_the_ones_set_are_refused(
     config_of: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:

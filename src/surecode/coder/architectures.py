@@ -122,14 +122,20 @@ def layers_of(encoder: PreTrainedModel) -> nn.ModuleList:
     return layers
 
 
+def first_position(config: PreTrainedConfig) -> int:
+    """The position of a window's first token.
+
+    0, but for RoBERTa and its kin, which begin to count at the padding token's id + 1.
+    """
+    return int(config.pad_token_id) + 1 if config.model_type in _OFFSET_POSITIONS else 0
+
+
 def readable_positions(config: PreTrainedConfig) -> int | None:
     """Most tokens of a window, special tokens included; None where there is no bound.
 
-    RoBERTa and its kin begin to count at the padding token's id + 1: of 514 positions 512 are left.
+    Of RoBERTa's 514 positions 512 are left.
     """
     positions = getattr(config, "max_position_embeddings", None)
     if positions is None or positions < 1:
         return None
-    if config.model_type in _OFFSET_POSITIONS:
-        return int(positions) - int(config.pad_token_id) - 1
-    return int(positions)
+    return int(positions) - first_position(config)

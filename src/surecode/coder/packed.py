@@ -26,13 +26,14 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import eager_mask, sdpa_mask
 from transformers.models.bert.modeling_bert import eager_attention_forward
 
+from surecode.coder.architectures import first_position
 from surecode.coder.layers import upper_part
 
 # Start of a run in the row, windows, tokens of each.
 Run = tuple[int, int, int]
 
-# Where these count their positions from: RoBERTa's begin behind the padding's own.
-_FIRST_POSITION = {"bert": 0, "roberta": None, "xlm-roberta": None, "camembert": None}
+# Their attention is global, and their positions can be given.
+_PACKABLE = {"bert", "roberta", "xlm-roberta", "camembert"}
 _NAMES = {"sdpa": "windows_sdpa", "eager": "windows_eager"}
 
 
@@ -41,7 +42,7 @@ def allow_packing(encoder: PreTrainedModel, attention: str) -> bool:
 
     ``attention`` is how attention is computed, ``sdpa`` or ``eager``, in rows and in windows.
     """
-    if encoder.config.model_type not in _FIRST_POSITION:
+    if encoder.config.model_type not in _PACKABLE:
         return False
     encoder.set_attn_implementation(_NAMES[attention])
     return True
@@ -83,9 +84,7 @@ def packed_states(
         kind = next(encoder.parameters()).dtype  # above a frozen encoder there are none
         states: Tensor = part(inputs_embeds=source[None].to(kind), **common).last_hidden_state
         return states[0]
-    config = encoder.config
-    first = _FIRST_POSITION[config.model_type]
-    begin = config.pad_token_id + 1 if first is None else first
+    begin = first_position(encoder.config)
     states = encoder(
         input_ids=source[None], position_ids=positions[None] + begin, **common
     ).last_hidden_state

@@ -99,12 +99,17 @@ class Watch(pl.Callback):
 
 
 def peak_memory_mb() -> float:
-    """Most memory so far: of the GPU where there is one, else of the process.
-
-    A process's memory counts the pages of mapped caches, which the system takes back at need.
-    """
+    """Most memory so far: of the GPU where there is one, else of the process."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
+    return process_memory_mb()
+
+
+def process_memory_mb() -> float:
+    """Most memory that this process has had.
+
+    Pages of mapped caches count, which the system takes back at need.
+    """
     # Kilobytes on Linux, bytes on macOS.
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -6,8 +6,6 @@ in no table here; who has a licence brings them in a file.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from surecode.codes.releases import title
 from surecode.codes.systems import normalise
 from surecode.encounter import Code
 from surecode.errors import InputError
+from surecode.files import csv_rows
 
 COLUMNS = ("system", "value", "text")
 
@@ -48,32 +47,17 @@ def read_descriptions(path: Path) -> dict[Code, str]:
             empty, or a code stands twice.
     """
     descriptions: dict[Code, str] = {}
-    content = _read_text(path)
-    # The library refuses long fields unless told otherwise.
-    csv.field_size_limit(max(csv.field_size_limit(), len(content)))
-    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
-    try:
-        if tuple(name.strip() for name in next(reader, [])) != COLUMNS:
-            raise InputError(
-                f"{path}: the first line must name the columns {','.join(COLUMNS)} in this order; "
-                "put it there"
-            )
-        for number, cells in enumerate((cells for cells in reader if cells), start=1):
-            where = f"{path}, row {number}"
-            if len(cells) != len(COLUMNS):
-                raise InputError(
-                    f"{where}: {len(cells)} cells where the header has {len(COLUMNS)}; "
-                    "put texts with commas or line ends in double quotes"
-                )
-            code, text = _description(where, *cells)
-            if code in descriptions:
-                raise InputError(f"{where}: {code} stands twice; leave one description out")
-            descriptions[code] = text
-    except csv.Error:
+    rows = csv_rows(path, _read_text(path))
+    if tuple(name.strip() for name in next(rows)[1]) != COLUMNS:
         raise InputError(
-            f"{path}, line {reader.line_num}: no CSV; separate cells by commas, put texts in "
-            "double quotes and double every quote inside"
-        ) from None
+            f"{path}: the first line must name the columns {','.join(COLUMNS)} in this order; "
+            "put it there"
+        )
+    for where, cells in rows:
+        code, text = _description(where, *cells)
+        if code in descriptions:
+            raise InputError(f"{where}: {code} stands twice; leave one description out")
+        descriptions[code] = text
     return descriptions
 
 

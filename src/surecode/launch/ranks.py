@@ -16,10 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from surecode.errors import InputError
-from surecode.files import write_text
+from surecode.launch.resolved import write_resolved
 from surecode.settings import Config
 
 if TYPE_CHECKING:
@@ -46,6 +44,11 @@ def rank() -> int:
     return _number("RANK" if _elastic() else "SLURM_PROCID", 0) if inside() else 0
 
 
+def local_rank() -> int:
+    """This process's place among those of its machine: the device that is its own."""
+    return _number("LOCAL_RANK" if _elastic() else "SLURM_LOCALID", 0) if inside() else 0
+
+
 def world() -> int:
     """How many ranks there are on all machines together."""
     return _number("WORLD_SIZE" if _elastic() else "SLURM_STEP_NUM_TASKS", 1) if inside() else 1
@@ -67,7 +70,7 @@ def resolved_file(config: Config) -> Path:
     ``resolved.yaml`` of the run folder is that of the last `prepare`, and may name other devices.
     """
     path = config.run_folder / "launch" / "resolved.yaml"
-    write_text(path, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+    write_resolved(config, path)
     return path.resolve()
 
 

@@ -8,7 +8,13 @@ import yaml
 from pydantic import ValidationError
 
 from surecode.errors import InputError
+from surecode.files import write_text
 from surecode.settings import Config
+
+
+def write_resolved(config: Config, path: Path) -> None:
+    """Write settings so that `read_resolved` gives them back; whole or not at all."""
+    write_text(path, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
 
 
 def read_resolved(path: Path) -> Config:

@@ -8,15 +8,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from surecode.coder.runtime import Purpose, Runtime
 from surecode.codes.label_space import LabelSpace
 from surecode.data import table
 from surecode.data.read import Dataset
 from surecode.encounter import Encounter, Split
 from surecode.errors import InputError
-from surecode.files import read_json, write_json, write_text
+from surecode.files import read_json, write_json
+from surecode.launch.resolved import write_resolved
 from surecode.settings import Config
 
 Figures = dict[str, Any]
@@ -49,14 +48,12 @@ class RunFolder:
         self.predictions = self.path / "predictions.parquet"
         self.decisions = self.path / "decisions.jsonl"
         self.evidence = self.path / "evidence.jsonl"
-        self.resolved = self.path / "resolved.yaml"
         self._encounters = self.path / "encounters.parquet"
         self._label_space = self.path / "label_space.json"
 
     def begin(self) -> None:
         """Make the folder and write the resolved configuration into it."""
-        plain = self.config.model_dump(mode="json")
-        write_text(self.resolved, yaml.safe_dump(plain, sort_keys=False))
+        write_resolved(self.config, self.path / "resolved.yaml")
 
     def write_data(self, dataset: Dataset, label_space: LabelSpace) -> None:
         """Keep the run's encounters and its label space."""

@@ -152,6 +152,8 @@ def _fit(
         config.encoder, config.adapter, config.head, len(space), runtime.attention
     )
     fold_lora(network.encoder)
+    # Made before anything long begins: it refuses losses that do not exist.
+    module = CoderModule(network, config.loss, config.optim, config.adapter.learning_rate)
     tokenizer = load_tokenizer(config.encoder)
     windower = Windower(tokenizer, config.encoder.window_length, config.encoder.window_overlap)
     examples = {split: _examples(config, folder, space, windower, split) for split in LEARNING}
@@ -170,7 +172,7 @@ def _fit(
     result = _without_exit(
         partial(
             fit,
-            CoderModule(network, config.loss, config.optim, config.adapter.learning_rate),
+            module,
             data,
             config.trainer,
             config.optim.gradient_clip,
@@ -254,8 +256,9 @@ def _activations(
     device = _device(config)
     encoder = network.encoder.to(device)
     windows = [ids for part in examples.values() for cut in part.windows for ids in cut.input_ids]
-    # Each rank its share; the second round is for what another has not finished by then.
-    for share in (slice(ranks.rank(), None, ranks.world()), slice(None)):
+    # Each rank its share; a second round is for what another has not finished by then.
+    shares = [slice(ranks.rank(), None, ranks.world())]
+    for share in shares if ranks.world() == 1 else [*shares, slice(None)]:
         cache.fill(
             windows[share],
             lambda chosen: window_states(
@@ -268,9 +271,11 @@ def _activations(
 
 
 def _device(config: Config) -> torch.device:
-    if config.trainer.accelerator == "cpu" or not torch.accelerator.is_available():
+    """This process's own device, as Lightning will give it."""
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if config.trainer.accelerator == "cpu" or accelerator is None:
         return torch.device("cpu")
-    return torch.device(torch.accelerator.current_accelerator() or "cpu")
+    return torch.device(accelerator.type, ranks.local_rank())
 
 
 def _intact(folder: RunFolder, done: Figures) -> bool:

@@ -6,9 +6,7 @@ semicolons, such as ``ICD-10-CM:I10;CPT:71046`` and ``ICD-10-CM:I10@12-24``.
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from surecode.codes.systems import parse
 from surecode.data.located import located
 from surecode.data.sources.text_files import read_offsets, read_table_text
 from surecode.errors import InputError
+from surecode.files import csv_rows
 
 _ENCOUNTER_COLUMNS = ("patient_id", "specialty", "setting", "payer", "date_of_service", "split")
 _DOCUMENT_COLUMNS = ("document_id", "kind", "text")
@@ -50,27 +49,12 @@ def rows(path: Path) -> Iterator[Row]:
 
 def _csv_cells(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Place and cells of every row, stripped except for the text."""
-    text = read_table_text(path)
-    # The library refuses long fields unless told otherwise; a note may be long.
-    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        _check_header(header, path)
-        for number, cells in enumerate((cells for cells in reader if cells), start=1):
-            where = f"{path}, row {number}"
-            if len(cells) != len(header):
-                raise InputError(
-                    f"{where}: {len(cells)} cells where the header has {len(header)}; "
-                    "put texts with commas or line ends in double quotes"
-                )
-            named = dict(zip(header, cells, strict=True))
-            yield where, {k: v if k == "text" else v.strip() for k, v in named.items()}
-    except csv.Error:
-        raise InputError(
-            f"{path}, line {reader.line_num}: no CSV; separate cells by commas, put texts in "
-            "double quotes and double every quote inside"
-        ) from None
+    rows = csv_rows(path, read_table_text(path))
+    header = [name.strip() for name in next(rows)[1]]
+    _check_header(header, path)
+    for where, cells in rows:
+        named = dict(zip(header, cells, strict=True))
+        yield where, {k: v if k == "text" else v.strip() for k, v in named.items()}
 
 
 def _check_header(header: list[str], path: Path) -> None:
