@@ -10,6 +10,7 @@ import os
 import string
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from surecode.encounter import Document, Encounter
 if TYPE_CHECKING:
     from transformers import BertModel, PreTrainedTokenizerBase
 
+    from surecode.calibration.certificate import Certificate
     from surecode.coder.network import Network
     from surecode.coding import Coder
 
@@ -178,10 +180,12 @@ def tiny_coder(
     tiny_network: Callable[..., Network], tiny_tokenizer: PreTrainedTokenizerBase
 ) -> Coder:
     """A calibrated coder of three codes without a certificate; every note gets some code."""
+    from surecode.calibration.confidence_model import ConfidenceModel
     from surecode.calibration.decoding import Decoding
     from surecode.calibration.probabilities import ProbabilityCalibrator
+    from surecode.calibrator import Calibrator
     from surecode.codes.label_space import LabelSpace
-    from surecode.coding import Calibrator, Coder
+    from surecode.coding import Coder
     from surecode.data.windows import Windower
     from surecode.encounter import Code
     from surecode.evidence.spans import SpanPolicy
@@ -198,9 +202,64 @@ def tiny_coder(
         ),
         hashes={"model": "m", "label_space": "l", "calibrator": "c"},
         runtime="torch-cpu",
-        calibrator=Calibrator(ProbabilityCalibrator(), Decoding(0.05), "product"),
+        calibrator=Calibrator(ProbabilityCalibrator(), Decoding(0.05), ConfidenceModel.product()),
         spans=SpanPolicy(positive_mass=0.6, maximum_gap=1, maximum_spans=3),
     )
+
+
+# ---- a certificate whose threshold is known ------------------------------------------------------
+
+
+def _certificate_at(
+    threshold: float | None,
+    hashes: dict[str, str],
+    created: date = date(2026, 1, 1),
+    group_by: tuple[str, ...] = (),
+    names: tuple[str, ...] = ("",),
+) -> Certificate:
+    """A certificate of radiology until 2026-10-01 with one threshold for every group; None: none."""
+    from surecode.calibration.certificate import Certificate, GroupResult, TargetResult
+    from surecode.calibration.targets import Target
+
+    found = TargetResult("exact binomial", 3.0, 200.0, 0.985, 0.96, 0.01, 0)
+    group = GroupResult(
+        name="",
+        delta=0.1,
+        certified=threshold is not None,
+        complete=False,
+        reason="certified" if threshold is not None else "too few encounters",
+        threshold=threshold,
+        n_calibrate=500,
+        n_eligible=480,
+        start_n=77,
+        n_selected=200,
+        results=(found,),
+        automation_rate=0.0 if threshold is None else 0.4,
+        automation_rate_interval=(0.36, 0.44),
+        grid_hash="g",
+    )
+    return Certificate(
+        id="",
+        specialty="radiology",
+        targets=(Target(),),
+        method="test",
+        family="each",
+        family_size=len(names),
+        clustering="ignore",
+        group_by=group_by,
+        groups=tuple(replace(group, name=name) for name in names),
+        split_fingerprint="s",
+        test_number=1,
+        hashes=hashes,
+        created=created,
+        expires=date(2026, 10, 1),
+    ).with_id()
+
+
+@pytest.fixture(scope="session")
+def certificate_at() -> Callable[..., Certificate]:
+    """`_certificate_at`: threshold, hashes, and by name created, group_by and names."""
+    return _certificate_at
 
 
 # ---- a bundle as a registry has it: the real encoder, an untrained head, a certificate -----------
@@ -212,21 +271,20 @@ def sealed_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Every note gets every code, and every confidence reaches the certified threshold.
     """
-    import numpy as np
     import torch
 
     from surecode.bundle.load import certified_hashes, load_trained, write_calibrator
     from surecode.bundle.seal import seal
     from surecode.bundle.weights import CoderSettings, write_weights
     from surecode.calibration.certificate_file import write_certificate
+    from surecode.calibration.confidence_model import ConfidenceModel
     from surecode.calibration.decoding import Decoding
-    from surecode.calibration.fixed_sequence import certify
     from surecode.calibration.probabilities import ProbabilityCalibrator
+    from surecode.calibrator import Calibrator
     from surecode.coder.build import build_network
     from surecode.coder.encoder import load_tokenizer
     from surecode.coder.runtime import Runtime
     from surecode.codes.label_space import LabelSpace
-    from surecode.coding import Calibrator
     from surecode.config import compose_config, parse
     from surecode.encounter import Code
     from surecode.evidence.spans import SpanPolicy
@@ -250,17 +308,12 @@ def sealed_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     tokenizer = load_tokenizer(config.encoder)
     write_weights(folder, network, lock, codes, tokenizer, settings)
-    calibrator = Calibrator(ProbabilityCalibrator(), Decoding(0.05), "product")
+    calibrator = Calibrator(ProbabilityCalibrator(), Decoding(0.05), ConfidenceModel.product())
     write_calibrator(folder, calibrator, SpanPolicy(0.6, 1, 3), Runtime("fp32", "sdpa"))
-    certificate = certify(
-        np.linspace(0.0, 1.0, 200),
-        np.ones(200, dtype=bool),
-        grid=[0.5, 0.0],
-        encounter_ids=[str(n) for n in range(200)],
-        specialty="radiology",
-        created=date(2026, 3, 31),
-        expires=date(2026, 10, 1),
-        hashes=certified_hashes(load_trained(folder).hashes, calibrator),
+    certificate = _certificate_at(
+        0.0,
+        certified_hashes(load_trained(folder).hashes, calibrator),
+        date(2026, 3, 31),
     )
     write_certificate(certificate, folder / "certificate.json")
     (folder / "card.md").write_text("# a bundle for tests\n")

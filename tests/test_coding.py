@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surecode.calibration.certificate import Certificate, Target
+from surecode.calibration.certificate import Certificate
+from surecode.calibration.confidence_model import ConfidenceModel
 from surecode.calibration.decoding import Decoding
 from surecode.calibration.probabilities import ProbabilityCalibrator
-from surecode.coding import Calibrator, Coder
+from surecode.calibrator import Calibrator
+from surecode.coding import Coder
 from surecode.encounter import Encounter
 from surecode.errors import InputError
 from surecode.record import DecisionRecord
@@ -40,32 +42,6 @@ def encounters(encounter_of: Build) -> list[Encounter]:
 def alone(tiny_coder: Coder, encounters: list[Encounter]) -> list[str]:
     """The records, each of an encounter that is coded first of all."""
     return [tiny_coder.code(encounter, TODAY).to_json() for encounter in encounters]
-
-
-def certificate_for(coder: Coder, threshold: float) -> Certificate:
-    return Certificate(
-        id="",
-        specialty=coder.specialty,
-        target=Target(),
-        method="test",
-        certified=True,
-        reason="certified",
-        threshold=threshold,
-        n_calibrate=500,
-        n_eligible=480,
-        start_n=50,
-        n_selected=200,
-        errors=3,
-        p_value=0.01,
-        accuracy_lower_bound=0.96,
-        automation_rate=0.4,
-        automation_rate_interval=(0.36, 0.44),
-        grid_hash="g",
-        split_fingerprint="s",
-        hashes=coder.hashes,
-        created=date(2026, 1, 1),
-        expires=date(2026, 10, 1),
-    ).with_id()
 
 
 # ---- the same encounter, the same record ---------------------------------------------------------
@@ -172,22 +148,24 @@ def test_logits_and_ranking(tiny_coder: Coder, encounters: list[Encounter]) -> N
 
 
 def calibrator(cut: float) -> Calibrator:
-    return Calibrator(ProbabilityCalibrator(), Decoding(cut), "product")
+    return Calibrator(ProbabilityCalibrator(), Decoding(cut), ConfidenceModel.product())
 
 
-def test_the_certificate_decides_the_route(tiny_coder: Coder, encounters: list[Encounter]) -> None:
+def test_the_certificate_decides_the_route(
+    tiny_coder: Coder, encounters: list[Encounter], certificate_at: Callable[..., Certificate]
+) -> None:
     confidence = tiny_coder.code(encounters[0], TODAY).confidence
     for threshold, route in ((confidence, "auto"), (np.nextafter(confidence, 1), "review")):
-        certificate = certificate_for(tiny_coder, float(threshold))
+        certificate = certificate_at(float(threshold), tiny_coder.hashes)
         record = replace(tiny_coder, certificate=certificate).code(encounters[0], TODAY)
         assert (record.mode, record.route) == ("autonomous", route)
         assert (record.threshold, record.certificate_id) == (threshold, certificate.id)
 
 
 def test_a_certificate_of_other_weights_or_another_day_releases_nothing(
-    tiny_coder: Coder, encounters: list[Encounter]
+    tiny_coder: Coder, encounters: list[Encounter], certificate_at: Callable[..., Certificate]
 ) -> None:
-    certified = replace(tiny_coder, certificate=certificate_for(tiny_coder, 0.0))
+    certified = replace(tiny_coder, certificate=certificate_at(0.0, tiny_coder.hashes))
     assert certified.code(encounters[0], TODAY).route == "auto"
     changed = replace(certified, hashes=certified.hashes | {"model": "other"})
     for record in (changed.code(encounters[0], TODAY), certified.code(encounters[0], date.max)):
@@ -196,10 +174,10 @@ def test_a_certificate_of_other_weights_or_another_day_releases_nothing(
 
 
 def test_without_a_code_there_is_nothing_to_release(
-    tiny_coder: Coder, encounters: list[Encounter]
+    tiny_coder: Coder, encounters: list[Encounter], certificate_at: Callable[..., Certificate]
 ) -> None:
     none = replace(tiny_coder, calibrator=calibrator(1.1))
-    record = replace(none, certificate=certificate_for(none, 0.0)).code(encounters[0], TODAY)
+    record = replace(none, certificate=certificate_at(0.0, none.hashes)).code(encounters[0], TODAY)
     assert record.codes == ()
     assert (record.route, record.reasons) == ("review", ("no code reaches the cut",))
 

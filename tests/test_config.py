@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from surecode.config import compose_config, conf_folder, groups, parse
 from surecode.errors import InputError
-from surecode.settings import CodesAddConfig, Config, PredictConfig, ServeConfig, Settings
+from surecode.settings import Config, Settings
+from surecode.verb_settings import CodesAddConfig, PredictConfig, ServeConfig
 
 STAGES = ("run", "prepare", "train", "calibrate", "evaluate", "explain", "register")
 MODELS: Mapping[str, type[Settings]] = {
@@ -225,10 +226,13 @@ def test_mistakes_beside_an_own_specialty_are_told_as_well(overlay: Path) -> Non
 
 def test_groups_are_those_of_the_verb(overlay: Path) -> None:
     of_run = groups("run", ["specialty=radiology"])
-    assert of_run == {
-        group: [name for other, name in CHOICES if other == group] for group, _ in CHOICES
+    expected = {group: [name for other, name in CHOICES if other == group] for group, _ in CHOICES}
+    # A specialty brings its target along, so an override has to name the place.
+    expected["target@specialty.target"] = expected.pop("target")
+    assert of_run == expected
+    assert set(groups("predict", ["specialty=radiology"])) == {
+        *("specialty", "target@specialty.target", "tracking"),
     }
-    assert set(groups("predict", ["specialty=radiology"])) == {"specialty", "tracking"}
     own = groups("run", ["specialty=radiology"], overlay)
     assert own["specialty"] == sorted([*of_run["specialty"], "dermatology"])
 

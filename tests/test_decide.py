@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pytest
 
-from surecode.calibration.certificate import Certificate, Target
+from surecode.calibration.certificate import Certificate
 from surecode.decide import Decision, decide, eligible
 
 HASHES = {"model": "m", "label_space": "l", "calibrator": "c"}
@@ -14,30 +15,8 @@ TODAY = date(2026, 3, 31)
 
 
 @pytest.fixture(scope="module")
-def certificate() -> Certificate:
-    return Certificate(
-        id="",
-        specialty="radiology",
-        target=Target(),
-        method="test",
-        certified=True,
-        reason="certified",
-        threshold=0.8,
-        n_calibrate=500,
-        n_eligible=480,
-        start_n=50,
-        n_selected=200,
-        errors=3,
-        p_value=0.01,
-        accuracy_lower_bound=0.96,
-        automation_rate=0.4,
-        automation_rate_interval=(0.36, 0.44),
-        grid_hash="g",
-        split_fingerprint="s",
-        hashes=HASHES,
-        created=date(2026, 1, 1),
-        expires=date(2026, 10, 1),
-    ).with_id()
+def certificate(certificate_at: Callable[..., Certificate]) -> Certificate:
+    return certificate_at(0.8, HASHES)
 
 
 def choose(
@@ -80,18 +59,37 @@ def test_a_certificate_expires(certificate: Certificate) -> None:
     )
 
 
-@pytest.mark.parametrize("threshold", [None, 0.0])
 def test_where_nothing_is_certified_all_goes_to_review(
-    certificate: Certificate, threshold: float | None
+    certificate_at: Callable[..., Certificate],
 ) -> None:
-    nothing = replace(certificate, certified=False, reason="too few", threshold=threshold)
-    assert choose(nothing, 1.0) == Decision(
-        "assist", "review", ("the certificate does not hold: nothing is certified: too few",)
+    assert choose(certificate_at(None, HASHES), 1.0) == Decision(
+        "assist",
+        "review",
+        ("the certificate does not hold: nothing is certified: too few encounters",),
     )
 
 
-def test_a_certificate_without_threshold_releases_nothing(certificate: Certificate) -> None:
-    assert choose(replace(certificate, threshold=None), 1.0).route == "review"
+def test_an_alarm_sends_all_to_review(certificate: Certificate) -> None:
+    decision = decide(0.99, 1, certificate, HASHES, TODAY, demotion="demoted by an alarm")
+    assert decision == Decision("assist", "review", ("demoted by an alarm",))
+
+
+def test_every_group_has_its_own_threshold(certificate_at: Callable[..., Certificate]) -> None:
+    names = ("payer=a", "payer=b")
+    grouped = certificate_at(0.8, HASHES, group_by=("payer",), names=names)
+    first, second = grouped.groups
+    later = replace(second, certified=False, threshold=None, reason="too few encounters")
+    grouped = replace(grouped, groups=(first, later))
+    routes = {
+        name: decide(0.9, 1, grouped, HASHES, TODAY, group=name) for name in (*names, "payer=c", "")
+    }
+    assert routes["payer=a"].route == "auto"
+    assert [routes[name].reasons for name in ("payer=b", "payer=c", "")] == [
+        ("nothing is certified for the group payer=b: too few encounters",),
+        ("the certificate knows no group payer=c",),
+        ("the certificate knows no group without a name",),
+    ]
+    assert {routes[name].route for name in ("payer=b", "payer=c", "")} == {"review"}
 
 
 def test_an_encounter_without_codes_goes_to_review(certificate: Certificate) -> None:
@@ -100,12 +98,19 @@ def test_an_encounter_without_codes_goes_to_review(certificate: Certificate) -> 
     )
 
 
-@pytest.mark.parametrize("confidence", [0.0, 0.5, np.nextafter(0.8, 0.0), float("nan")])
+@pytest.mark.parametrize("confidence", [0.0, 0.5, np.nextafter(0.8, 0.0)])
 def test_below_the_threshold_goes_to_review(certificate: Certificate, confidence: float) -> None:
     decision = choose(certificate, confidence)
     assert (decision.mode, decision.route) == ("autonomous", "review")
     (reason,) = decision.reasons
     assert reason == f"confidence {confidence:.6f} is below the certified 0.800000"
+
+
+@pytest.mark.parametrize("confidence", [float("nan"), -0.1, 1.1, float("inf"), -float("inf")])
+def test_what_is_no_probability_goes_to_review(certificate: Certificate, confidence: float) -> None:
+    assert choose(certificate, confidence) == Decision(
+        "autonomous", "review", ("the confidence is not a number from 0 to 1",)
+    )
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.85, 1.0])

@@ -36,10 +36,13 @@ LEVELS = {
     "evidence": 3,
     "rules": 3,
     "decide": 4,
-    "coding": 5,
-    "evaluation": 5,
+    "facts": 4,
+    "calibrator": 5,
+    "monitoring": 4,
+    "coding": 6,
+    "evaluation": 6,
 }
-TOP = 6
+TOP = 7
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -224,7 +227,11 @@ def test_one_name_for_lightning(folder: str) -> None:
 
 @pytest.mark.parametrize(
     "room",
-    [room for room in ("calibration", "evidence", "rules") if (PACKAGE / room).exists()],
+    [
+        room
+        for room in ("calibration", "evidence", "monitoring", "rules")
+        if (PACKAGE / room).exists()
+    ],
 )
 def test_the_room_needs_neither_tracking_nor_configuration_nor_trainer(room: str) -> None:
     program = f"""

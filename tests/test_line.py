@@ -165,8 +165,11 @@ def test_all_contract_files_are_there(line: Line) -> None:
     expected = {f"bundle/{name}" for name in bundle} | {f"{stage}.json" for stage in STAGES}
     expected |= {"resolved.yaml", "encounters.parquet", "label_space.json", "mlflow_run.json"}
     expected |= {"runtime.training.json", "runtime.coding.json"}
-    expected |= {"predictions.parquet", "decisions.jsonl", "evidence.jsonl"}
-    expected |= {"pictures/reliability.png", "pictures/risk_coverage.png"}
+    expected |= {"predictions.parquet", "tune_features.parquet", "certificate.html"}
+    expected |= {"decisions.jsonl", "evidence.jsonl"}
+    pictures = ("automation_by_delta", "automation_by_level", "certificate_0_0")
+    pictures += ("reliability", "reliability_of_codes", "risk_coverage")
+    expected |= {f"pictures/{name}.png" for name in pictures}
     files = {p.relative_to(line.run_folder).as_posix() for p in line.run_folder.rglob("*.*")}
     checkpoints = {name for name in files if name.endswith(".ckpt")}
     assert files - checkpoints == expected
@@ -475,7 +478,8 @@ def test_another_target_is_certified_on_the_same_weights(
     words = [*SETTINGS, "specialty.target.level=0.9", "specialty.target.delta=0.2"]
     assert main(["calibrate", *words]) == 0
     certificate = read(copy.bundle / "certificate.json")
-    assert (certificate["target"]["level"], certificate["target"]["delta"]) == (0.9, 0.2)
+    (target,) = certificate["targets"]
+    assert (target["level"], target["delta"]) == (0.9, 0.2)
     assert certificate["hashes"]["model"] == copy.figures("train")["model"]
     with pytest.raises(InputError, match="run `surecode register`"):
         surecode.load(copy.bundle)  # the seal was that of the former certificate

@@ -23,6 +23,7 @@ from surecode.stages.run import STAGES
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 READ_A_RUN = NOTEBOOKS / "read_a_run.ipynb"
+READ_A_CERTIFICATE = NOTEBOOKS / "read_a_certificate.ipynb"
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,10 @@ def test_figures_stand_beside_the_name_of_their_data(executed: NotebookNode) -> 
 
 
 def test_certificate_and_pictures_are_shown(executed: NotebookNode) -> None:
-    assert "target: 95% of automated encounters entirely right" in printed(executed, "certificate")
+    certificate = printed(executed, "certificate")
+    promise = "at least 95% of automatically coded encounters are entirely right"
+    assert f"target: {promise}, with probability 90%" in certificate
+    assert re.search(r"calibrate: \d+ of \d+ encounters selected, \d+ of \d+ wrong", certificate)
     for cell in ("reliability", "risk-coverage"):
         assert len(shown(executed, cell, "image/png")) == 1
 
@@ -161,3 +165,62 @@ def test_without_any_run_the_remedy_is_named(
     monkeypatch.delenv("SURECODE_RUN", raising=False)
     with pytest.raises(CellExecutionError, match=r"no finished run; run `make demo`"):
         execute(first_cells("run"), tmp_path)
+
+
+# ---- a certificate of synthetic encounters -------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certificate_read() -> NotebookNode:
+    return execute(nbformat.read(READ_A_CERTIFICATE, as_version=4), NOTEBOOKS)
+
+
+def test_the_notebook_says_that_its_encounters_are_synthetic() -> None:
+    first = nbformat.read(READ_A_CERTIFICATE, as_version=4).cells[0]
+    assert "All encounters here are synthetic" in first.source
+
+
+def test_a_certificate_is_read_without_a_warning(certificate_read: NotebookNode) -> None:
+    streams = [o for c in certificate_read.cells for o in c.get("outputs", []) if "name" in o]
+    assert {stream.name for stream in streams} == {"stdout"}
+
+
+def test_looking_breaks_the_promise_and_the_certificate_keeps_it(
+    certificate_read: NotebookNode,
+) -> None:
+    shares = re.findall(
+        r"promise broken in ([\d.]+)% of cases", printed(certificate_read, "practice")
+    )
+    looking, certified = map(float, shares)
+    assert looking > 40.0
+    # 400 repetitions: more than 15% have a probability below .001 where the promise is kept.
+    assert certified <= 15.0
+
+
+def test_the_certificate_is_shown_as_promise_file_and_page(certificate_read: NotebookNode) -> None:
+    certificate = printed(certificate_read, "certificate")
+    assert "promised with 90% certainty: at least 95% of automatically coded" in certificate
+    (certificate_id,) = re.findall(r"certificate ([0-9a-f]{16}): certified", certificate)
+    file = printed(certificate_read, "file")
+    assert f"id: {certificate_id}" in file
+    assert "after a change: the content does not fit the id" in file
+    (page,) = shown(certificate_read, "page", "text/html")
+    assert f"Certificate {certificate_id}." in unescape(page)
+    for cell in ("picture", "levels", "deltas"):
+        assert len(shown(certificate_read, cell, "image/png")) == 1
+
+
+def test_the_notebook_shows_what_it_takes_and_what_ends_it(certificate_read: NotebookNode) -> None:
+    assert "fewer than 45 automated encounters never prove it" in printed(
+        certificate_read, "required"
+    )
+    assert "too few encounters: 40 given, at least 45 needed" in printed(certificate_read, "small")
+    void = printed(certificate_read, "void")
+    assert "today, nothing changed: in force" in void
+    assert "new rules: the hash of rules differs" in void
+    assert "expired on 2027-05-24" in void
+    monitoring = printed(certificate_read, "monitoring")
+    alarm, breach = (
+        int(re.search(rf"week (\d+): {name}", monitoring)[1]) for name in ("alarm", "breach proven")
+    )
+    assert 26 < alarm < breach

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from surecode.errors import InputError
 
 if TYPE_CHECKING:
-    from surecode.settings import CodesAddConfig, Config, PredictConfig, ServeConfig, Settings
+    from surecode.settings import Config, Settings
+    from surecode.verb_settings import CodesAddConfig, PredictConfig, ServeConfig
 
 # Set before any library reads them: no telemetry, no hub unless the user asks for it.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -106,10 +107,12 @@ def _resolved(verb: str, words: Sequence[str]) -> Settings:
 
 
 def _parse(verb: str, overrides: Sequence[str], extra: Path | None) -> Settings:
-    from surecode import settings
+    from surecode import settings, verb_settings
     from surecode.config import compose_config, parse
 
-    model: type[Settings] = getattr(settings, _MODELS.get(verb, "Config"))
+    model: type[Settings] = settings.Config
+    if verb in _MODELS:
+        model = getattr(verb_settings, _MODELS[verb])
     return parse(model, compose_config(_root(verb), overrides, extra))
 
 
@@ -120,7 +123,8 @@ def _root(verb: str) -> str:
 
 def _act(verb: str, settings: Settings) -> None:
     """Do what the verb says. The rooms are imported here, so that ``--help`` is quick."""
-    from surecode.settings import CodesAddConfig, Config, PredictConfig, ServeConfig
+    from surecode.settings import Config
+    from surecode.verb_settings import CodesAddConfig, PredictConfig, ServeConfig
 
     match settings:
         case PredictConfig():
@@ -158,8 +162,9 @@ def _serve(settings: ServeConfig) -> None:
 
 def _run_stages(verb: str, config: Config) -> None:
     from surecode.launch import ranks
-    from surecode.stages.report import announce, start, summary
+    from surecode.stages.report import announce, console, level_table, start, summary
     from surecode.stages.run import STAGES, run
+    from surecode.stages.run_folder import CERTIFICATE_PAGE
     from surecode.stages.train import Queued
 
     if ranks.world() > 1 and verb != "train":
@@ -175,7 +180,11 @@ def _run_stages(verb: str, config: Config) -> None:
         if verb == "run":
             summary(config, run(config, announce))
         else:
-            announce(verb, STAGES[verb](config))
+            figures = STAGES[verb](config)
+            announce(verb, figures)
+            if verb == "calibrate":
+                console.print(level_table(figures))
+                console.print(f"certificate {config.run_folder / CERTIFICATE_PAGE}")
     except Queued as queued:
         print(
             f"  train      queued as job {queued.job}; the same command goes on when it has ended"

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from surecode.calibration.certificate import Certificate
-from surecode.calibration.confidence import Method, encounter_confidence
-from surecode.calibration.decoding import Decoding
-from surecode.calibration.probabilities import ProbabilityCalibrator
+from surecode.calibration.groups import group_name
+from surecode.calibrator import Calibrator
 from surecode.coder.network import Network
 from surecode.codes.label_space import LabelSpace
 from surecode.codes.releases import release_of, title
@@ -47,29 +46,13 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Calibrator:
-    """From logits to code set and confidence, all of it chosen on tune."""
-
-    probabilities: ProbabilityCalibrator
-    decoding: Decoding
-    confidence: Method
-
-    def __call__(
-        self, logits: NDArray[np.floating]
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-        """Logits ``[N, K]`` → probabilities and code sets ``[N, K]``, confidence ``[N]``."""
-        p = self.probabilities(logits)
-        assigned = self.decoding(p)
-        return p, assigned, encounter_confidence(p, assigned, self.confidence)
-
-
-@dataclass(frozen=True)
 class Coder:
     """One specialty's coder, ready to code.
 
     ``calibrator`` and ``spans`` are None for a coder that was trained but not calibrated: it gives
     logits, no records. ``include`` says by field which encounters the certificate was made on;
-    ``hashes`` name model, calibrator and label space, as the certificate does.
+    ``hashes`` name model, calibrator and label space, as the certificate does. ``demotion`` is why
+    nothing is automated although the certificate is in force: an alarm of `surecode.monitoring`.
     """
 
     specialty: str
@@ -83,6 +66,7 @@ class Coder:
     calibrator: Calibrator | None = None
     spans: SpanPolicy | None = None
     certificate: Certificate | None = None
+    demotion: str | None = None
 
     def run(self, encounter: Encounter) -> Output:
         """Logits and token states of one encounter; deterministic."""
@@ -130,16 +114,24 @@ class Coder:
                 f"the coder of {self.specialty} is not calibrated; run `surecode calibrate` first"
             )
         day = today or date.today()
-        probabilities, assigned, confidence = self.calibrator(output.logits[None])
+        finder = self.calibrator.facts
+        facts = None
+        if finder is not None:
+            facts = finder([encounter], [output.windows], self.label_space)
+        probabilities, assigned, confidence = self.calibrator(output.logits[None], facts)
         chosen = np.flatnonzero(assigned[0])
+        group = self.group(encounter)
         decision = decide(
             float(confidence[0]),
             len(chosen),
             self.certificate,
             self.hashes,
             day,
-            self.in_scope(encounter),
+            in_scope=self.in_scope(encounter),
+            group=group,
+            demotion=self.demotion,
         )
+        certified = None if self.certificate is None else self.certificate.group(group)
         ranked = sorted(chosen.tolist(), key=lambda k: (-probabilities[0, k], k))
         contributions = self.contributions(output, ranked)
         return DecisionRecord(
@@ -160,7 +152,7 @@ class Coder:
                 for column, k in enumerate(ranked)
             ),
             confidence=float(confidence[0]),
-            threshold=None if self.certificate is None else self.certificate.threshold,
+            threshold=None if certified is None else certified.threshold,
             certificate_id=None if self.certificate is None else self.certificate.id,
             versions={"surecode": version("surecode"), "runtime": self.runtime},
             hashes=dict(self.hashes),
@@ -169,6 +161,11 @@ class Coder:
     def in_scope(self, encounter: Encounter) -> bool:
         """Whether the encounter's specialty, setting and payer are among those included."""
         return all(getattr(encounter, name) in among for name, among in self.include.items())
+
+    def group(self, encounter: Encounter) -> str:
+        """The encounter's group by the fields that the certificate groups by."""
+        fields = () if self.certificate is None else self.certificate.group_by
+        return group_name({name: getattr(encounter, name) for name in fields}, fields)
 
     def ranked(self, logits: NDArray[np.floating]) -> list[Code]:
         """Every code of the label space, most probable first; ties in label-space order."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -126,6 +126,11 @@ def _explain(first: ErrorDetails) -> str:
     return f"{first['msg'][0].lower()}{first['msg'][1:]}{shown}; correct it"
 
 
+def _choices(folder: Path, group: str) -> Iterable[Path]:
+    """The files of a group, which may be placed elsewhere: ``target@specialty.target``."""
+    return (folder / group.partition("@")[0]).glob("*.yaml")
+
+
 def groups(
     root: str, overrides: Sequence[str], extra_folder: Path | None = None
 ) -> dict[str, list[str]]:
@@ -133,7 +138,7 @@ def groups(
     config = _compose(root, overrides, extra_folder, with_hydra=True)
     folders = [conf_folder()] if extra_folder is None else [conf_folder(), extra_folder]
     return {
-        group: sorted({file.stem for f in folders for file in (f / group).glob("*.yaml")})
+        group: sorted({file.stem for f in folders for file in _choices(f, group)})
         for group in sorted(config.hydra.runtime.choices)
         if "/" not in group  # those are Hydra's own
     }

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from surecode.encounter import Setting, Split
+from surecode.encounter import Split
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Shares = dict[Split, Share]
@@ -29,12 +29,26 @@ class LabelSpaceSettings(Settings):
     minimum_count: int = Field(ge=1)
 
 
-class TargetSettings(Settings):
-    """What must hold for automated encounters, with probability 1 - delta."""
+class ConditionSettings(Settings):
+    """A metric of automated encounters that must reach a level; `surecode.calibration.Target`.
 
-    metric: Literal["exact"] = "exact"
+    ``weights`` is a CSV of the codes' weights (``system,value,weight``), for the metric ``cost``.
+    """
+
+    metric: Literal["exact", "precision", "recall", "f1", "cost"] = "exact"
     level: float = Field(gt=0, lt=1)
+    average: Literal["encounters", "codes"] = "encounters"
+    cap: float | None = Field(default=None, gt=0)
+    over: float = Field(default=1.0, ge=0)
+    under: float = Field(default=1.0, ge=0)
+    weights: Path | None = None
+
+
+class TargetSettings(ConditionSettings):
+    """What must hold for automated encounters, with probability 1 - delta; ``also`` as well."""
+
     delta: float = Field(gt=0, lt=1)
+    also: tuple[ConditionSettings, ...] = ()
 
 
 class SpecialtySettings(Settings):
@@ -203,11 +217,22 @@ class LauncherSettings(Settings):
 
 
 class CalibrationSettings(Settings):
-    """From logits to code set and confidence; all of it is chosen on tune."""
+    """From logits to code set, confidence and certificate; nothing here looks at calibrate.
+
+    ``pool`` and ``specialties`` name other specialties that were calibrated before: those whose
+    tune encounters the confidence learns from as well, and those of the same family-wise promise.
+    """
 
     objective: Literal["exact_match", "micro_f1"]
-    confidence: Literal["product", "minimum"]
+    probabilities: Literal["auto", "temperature", "platt", "beta", "isotonic"]
+    confidence: Literal["auto", "product", "minimum", "margin", "expected_f1", "learned"]
+    pool: tuple[str, ...]
     grid_size: int = Field(ge=2)
+    bound: Literal["auto", "hoeffding_bentkus"]
+    clusters: Literal["one", "sum", "ignore"]
+    group_by: tuple[Literal["payer", "setting"], ...]
+    family: Literal["each", "bonferroni", "holm"]
+    specialties: tuple[str, ...]
     valid_days: int = Field(ge=1)
 
 
@@ -295,45 +320,3 @@ class Config(Settings):
     def artifact_folder(self) -> Path:
         """``artifacts/<specialty>``: the stages' figures at a fixed place."""
         return self.artifacts / self.specialty.name
-
-
-class PredictConfig(Settings):
-    """``surecode predict``: one note, one registered model."""
-
-    specialty: SpecialtySettings
-    tracking: TrackingSettings
-    note: str
-    model: str | None
-    alias: str
-    encounter_id: str
-    setting: Setting
-    payer: str
-    date_of_service: date | None
-    maximum_characters: int = Field(ge=1)
-
-
-class ServeConfig(Settings):
-    """``surecode serve``: MLflow's scoring server around one registered model."""
-
-    specialty: SpecialtySettings
-    tracking: TrackingSettings
-    model: str | None
-    alias: str
-    host: str
-    port: int = Field(ge=1, le=65535)
-    workers: int = Field(ge=1)
-    maximum_characters: int = Field(ge=1)
-
-
-class CodesAddConfig(Settings):
-    """``surecode codes add``: new codes for a registered model, without training."""
-
-    specialty: SpecialtySettings
-    tracking: TrackingSettings
-    codes: tuple[str, ...] = Field(min_length=1)
-    descriptions: Path | None
-    date_of_service: date | None
-    model: str | None
-    alias: str
-    output: Path | None
-    runs: Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -16,21 +17,23 @@ from surecode.bundle.grow import add_codes
 from surecode.bundle.load import certified_hashes, load_bundle, load_trained, write_calibrator
 from surecode.bundle.seal import seal, verify
 from surecode.bundle.weights import CoderSettings, read_weights, write_weights
+from surecode.calibration.certificate import Certificate
 from surecode.calibration.certificate_file import write_certificate
+from surecode.calibration.confidence_model import ConfidenceModel
 from surecode.calibration.decoding import Decoding
-from surecode.calibration.fixed_sequence import certify
 from surecode.calibration.probabilities import ProbabilityCalibrator
+from surecode.calibrator import Calibrator
 from surecode.coder.build import build_network
 from surecode.coder.heads.descriptions import Descriptions
 from surecode.coder.heads.embed import embed_descriptions
 from surecode.coder.runtime import Runtime
 from surecode.codes.descriptions import describe, description_texts
 from surecode.codes.label_space import LabelSpace
-from surecode.coding import Calibrator
 from surecode.data.windows import Windower
 from surecode.encounter import Code, Encounter
 from surecode.errors import InputError
 from surecode.evidence.spans import SpanPolicy
+from surecode.files import read_json, write_json
 from surecode.settings import AdapterSettings, EncoderSettings, HeadSettings
 
 DAY = date(2026, 3, 31)
@@ -45,7 +48,11 @@ TEXTS = ("fever and coughing with pain of the chest", "no fracture", "pneumonia 
 
 
 def write_bundle(
-    folder: Path, encoder: Path, tokenizer: PreTrainedTokenizerBase, kind: str
+    folder: Path,
+    encoder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    kind: str,
+    certificate_at: Callable[..., Certificate],
 ) -> Path:
     """A calibrated and certified bundle whose adapter changes what the encoder says."""
     settings = CoderSettings(
@@ -81,17 +88,12 @@ def write_bundle(
             if parameter.requires_grad:
                 torch.nn.init.normal_(parameter, std=0.3)
     write_weights(folder, network, lock, LabelSpace(CODES), tokenizer, settings)
-    calibrator = Calibrator(ProbabilityCalibrator(2.0, 0.5), Decoding(0.05), "product")
+    calibrator = Calibrator(
+        ProbabilityCalibrator(2.0, 0.5), Decoding(0.05), ConfidenceModel.product()
+    )
     write_calibrator(folder, calibrator, SpanPolicy(0.6, 1, 3), Runtime("fp32", "sdpa"))
-    certificate = certify(
-        np.linspace(0.0, 1.0, 200),
-        np.ones(200, dtype=bool),
-        grid=[0.5, 0.0],
-        encounter_ids=[str(n) for n in range(200)],
-        specialty="radiology",
-        created=DAY,
-        expires=date(2026, 10, 1),
-        hashes=certified_hashes(load_trained(folder).hashes, calibrator),
+    certificate = certificate_at(
+        0.0, certified_hashes(load_trained(folder).hashes, calibrator), DAY
     )
     write_certificate(certificate, folder / "certificate.json")
     (folder / "card.md").write_text("# a bundle for tests\n")
@@ -112,10 +114,13 @@ def encoder(
 
 @pytest.fixture(scope="module")
 def bundle(
-    tmp_path_factory: pytest.TempPathFactory, encoder: Path, tiny_tokenizer: PreTrainedTokenizerBase
+    tmp_path_factory: pytest.TempPathFactory,
+    encoder: Path,
+    tiny_tokenizer: PreTrainedTokenizerBase,
+    certificate_at: Callable[..., Certificate],
 ) -> Path:
     folder = tmp_path_factory.mktemp("described") / "bundle"
-    write_bundle(folder, encoder, tiny_tokenizer, "descriptions")
+    write_bundle(folder, encoder, tiny_tokenizer, "descriptions", certificate_at)
     seal(folder)
     return folder
 
@@ -157,6 +162,26 @@ def test_nothing_is_automated_before_a_new_certificate(bundle: Path, tmp_path: P
     assert (record.mode, record.route) == ("assist", "review")
     assert "ICD-10-CM:R50.9" in (target / "card.md").read_text()
     assert "no certificate" in (target / "card.md").read_text().replace("\n", " ")
+
+
+def test_offsets_move_with_their_codes(bundle: Path, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "bundle"
+    shutil.copytree(bundle, source)
+    (source / "manifest.json").unlink()
+    values = read_json(source / "calibrator.json", "")
+    values["probabilities"] = ProbabilityCalibrator(2.0, 0.5, (0.1, -0.2, 0.3)).to_dict()
+    write_json(source / "calibrator.json", values)
+    add_codes(source, [FEVER, EFFUSION], target, today=DAY)
+    before, after = (load_bundle(folder, sealed=False) for folder in (source, target))
+    assert before.calibrator is not None
+    assert after.calibrator is not None
+    moved = ProbabilityCalibrator(2.0, 0.5, (0.1, -0.2, 0.0, 0.3, 0.0))
+    assert after.calibrator == replace(before.calibrator, probabilities=moved)
+    assert after.hashes["calibrator"] != before.hashes["calibrator"]
+    probability = {c.value: c.probability for c in before.code(TEXTS[2], today=DAY).codes}
+    again = {c.value: c.probability for c in after.code(TEXTS[2], today=DAY).codes}
+    assert probability
+    assert {value: again[value] for value in probability} == pytest.approx(probability, abs=1e-5)
 
 
 def test_the_source_is_left_as_it_is(bundle: Path, tmp_path: Path) -> None:
@@ -241,9 +266,14 @@ def test_a_failure_leaves_nothing_behind(
 
 
 def test_another_kind_of_head_is_refused(
-    encoder: Path, tiny_tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+    encoder: Path,
+    tiny_tokenizer: PreTrainedTokenizerBase,
+    tmp_path: Path,
+    certificate_at: Callable[..., Certificate],
 ) -> None:
-    folder = write_bundle(tmp_path / "plain", encoder, tiny_tokenizer, "label_attention")
+    folder = write_bundle(
+        tmp_path / "plain", encoder, tiny_tokenizer, "label_attention", certificate_at
+    )
     with pytest.raises(InputError, match="train with head=descriptions"):
         add_codes(folder, [FEVER], tmp_path / "bundle", today=DAY)
 

@@ -1,3 +1,5 @@
+import hashlib
+import json
 import os
 from datetime import date
 from itertools import pairwise
@@ -156,6 +158,85 @@ def test_fitting_is_deterministic_and_codes_agree_with_mentions(rows):
         assert set(dictionary.code(one)) == {hit.code for hit in hits}
         spans = sorted({hit.span for hit in hits})
         assert all(a.end <= b.start for a, b in pairwise(spans))
+    hashed = dictionary.hashed()
+    read = Dictionary.from_dict(json.loads(json.dumps(hashed.to_dict())))
+    assert read == hashed
+    assert len(hashed) == len(dictionary)
+    for one in train:
+        assert hashed.code(one) == read.code(one) == dictionary.code(one)
+        assert read.mentions(one) == dictionary.mentions(one)
+
+
+def test_the_hashed_form_holds_no_word_and_does_not_tell_the_alphabet():
+    names = ["neoplasia gástrica", "tos", "fiebre", "diabetes", "asma", "zoster", "gota", "edema"]
+    train = [encounter(name, marks=[(FEVER, name)]) for name in names]
+    dictionary = Dictionary.fit(train)
+    text = json.dumps(dictionary.hashed().to_dict())
+    for name in names:
+        assert not any(word in text for word in tokens(name)[0])
+        alone = Dictionary.fit([encounter(name, marks=[(FEVER, name)])])
+        (mention,) = alone.hashed().entries
+        assert list(mention) == [t for t in mention if len(t) == 16 and int(t, 16) >= 0]
+        assert mention in dictionary.hashed().entries
+    written = list(dictionary.hashed().entries)
+    assert written == sorted(written)
+    assert written != list(dictionary.hashed("another key").entries)
+
+
+def test_the_hash_is_blake2b_under_the_key():
+    dictionary = Dictionary.fit([encounter("fiebre", marks=[(FEVER, "fiebre")])])
+    digest = hashlib.blake2b(b"fiebre", digest_size=8, key=b"k").hexdigest()
+    assert list(dictionary.hashed("k").entries) == [(digest,)]
+
+
+def test_plain_words_are_not_written_and_a_hash_is_not_hashed_again():
+    dictionary = Dictionary.fit([encounter("fiebre", marks=[(FEVER, "fiebre")])])
+    with pytest.raises(InputError, match="hashed"):
+        dictionary.to_dict()
+    hashed = dictionary.hashed("k")
+    assert hashed.hashed("k") is hashed
+    with pytest.raises(InputError, match="another key"):
+        hashed.hashed("l")
+    for key in ("", "k" * 65):
+        with pytest.raises(InputError, match="1 to 64 bytes"):
+            dictionary.hashed(key)
+    empty = Dictionary.fit([]).hashed()
+    assert Dictionary.from_dict(empty.to_dict()) == empty
+    assert empty.code(encounter("fiebre")) == []
+
+
+HASH = "0123456789abcdef"
+ROW = [[HASH], [["ICD-10-CM", "R50.9", 0.5]]]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [],
+        {"key": "k"},
+        {"key": "k", "entries": [], "more": 1},
+        {"key": None, "entries": []},
+        {"key": "", "entries": []},
+        {"key": "k", "entries": {}},
+        {"key": "k", "entries": [ROW, ROW]},
+        {"key": "k", "entries": [ROW[:1]]},
+        {"key": "k", "entries": [[[], ROW[1]]]},
+        {"key": "k", "entries": [[["fiebre"], ROW[1]]]},
+        {"key": "k", "entries": [[[HASH.upper()], ROW[1]]]},
+        {"key": "k", "entries": [[[HASH], []]]},
+        {"key": "k", "entries": [[[HASH], [["ICD-10-CM", "R50.9"]]]]},
+        {"key": "k", "entries": [[[HASH], [["ICD-10-CM", 5, 0.5]]]]},
+        {"key": "k", "entries": [[[HASH], [["ICD-10-CM", "R50.9", 1]]]]},
+        {"key": "k", "entries": [[[HASH], [["ICD-10-CM", "R50.9", float("nan")]]]]},
+        {"key": "k", "entries": [[[HASH], [["ICD-10-CM", "R50.9", 1.5]]]]},
+    ],
+)
+def test_a_damaged_hashed_dictionary_is_refused_in_one_line(values):
+    assert len(Dictionary.from_dict({"key": "k", "entries": [ROW]})) == 1
+    with pytest.raises(InputError, match="dictionary") as caught:
+        Dictionary.from_dict(values)
+    assert "\n" not in str(caught.value)
+    assert "fiebre" not in str(caught.value)
 
 
 @pytest.mark.slow
@@ -177,5 +258,7 @@ def test_the_baseline_of_real_documents(corpus, options, train, held_out, least)
     encounters = [s.encounter for s in sourced if s.official_split == held_out]
     gold = [one.code_set for one in encounters]
     ranked = [dictionary.code(one) for one in encounters]
+    hashed = dictionary.hashed()
+    assert [hashed.code(one) for one in encounters] == ranked
     assert metrics.micro(gold, ranked).f1 >= least["f1"]
     assert metrics.mean_average_precision(gold, ranked) >= least["map"]

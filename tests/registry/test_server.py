@@ -21,7 +21,7 @@ from surecode.encounter import Encounter
 from surecode.errors import InputError
 from surecode.registry import server
 from surecode.registry.models import register_bundle
-from surecode.settings import ServeConfig
+from surecode.verb_settings import ServeConfig
 
 LIMIT = 2000
 SECRET = "Zebediah Quillfeather of Larch Lane"

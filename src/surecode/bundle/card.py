@@ -18,7 +18,6 @@ def render_card(
     """Markdown; every figure stands beside the name of the data it was measured on."""
     coder, dictionary = evaluate["coder"], evaluate["dictionary"]
     rate, accuracy = evaluate["automation_rate"], evaluate["accuracy_among_automated"]
-    threshold = "none" if certificate.threshold is None else f"{certificate.threshold:.4f}"
     among = (
         "no encounter was automated"
         if accuracy is None
@@ -35,9 +34,12 @@ def render_card(
         f"{config.head.kind.replace('_', ' ')}",
         f"- Data: {prepare['data']}; encounters {_counts(prepare['encounters'])}",
         f"- Certificate {certificate.id}: {certificate.reason}",
-        f"- Target: {certificate.target.level:.0%} of automated encounters entirely right, "
-        f"with probability {1 - certificate.target.delta:.0%}",
-        f"- Certified threshold: {threshold}; expires {certificate.expires.isoformat()}",
+        *(
+            f"- Target, with probability {1 - certificate.delta:.0%}: {target.says()}"
+            for target in certificate.targets
+        ),
+        f"- Certified threshold: {_thresholds(certificate)}; expires "
+        f"{certificate.expires.isoformat()}",
         "",
         f"Measured on the {evaluate['split']} split, {evaluate['encounters']} encounters "
         f"({evaluate['data']}):",
@@ -74,6 +76,14 @@ def render_card(
         else "- Figures hold for data like those named above.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _thresholds(certificate: Certificate) -> str:
+    return ", ".join(
+        f"{group.name} ".lstrip()
+        + ("none" if group.threshold is None else f"{group.threshold:.4f}")
+        for group in certificate.groups
+    )
 
 
 def _adapter(config: Config) -> str:

@@ -2,8 +2,8 @@
 
 Only a head of descriptions can do it: it makes query and value of a new code from the code's
 description. The old codes keep their logits. Calibrator and cut stay as they were chosen for the
-old codes; the certificate was made for another label space, so the new bundle has none and codes in
-the mode ``assist``.
+old codes; a new code, of which tune said nothing, has no offset of its own. The certificate was
+made for another label space, so the new bundle has none and codes in the mode ``assist``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import safetensors.torch
 from torch import Tensor
 
 from surecode.bundle import layout
-from surecode.bundle.load import TRAIN, load_bundle, load_trained
+from surecode.bundle.load import CALIBRATE, TRAIN, load_bundle
 from surecode.bundle.seal import seal, verify
 from surecode.bundle.weights import CoderSettings, read_weights
 from surecode.coder.build import build_network
@@ -31,7 +31,7 @@ from surecode.codes.label_space import LabelSpace
 from surecode.coding import Coder
 from surecode.encounter import Code
 from surecode.errors import InputError
-from surecode.files import read_json, whole, write_text
+from surecode.files import read_json, whole, write_json, write_text
 
 # What does not hold for another label space.
 VOID = (layout.CERTIFICATE, layout.MANIFEST)
@@ -66,7 +66,7 @@ def add_codes(
     sealed = (bundle / layout.MANIFEST).is_file()
     if sealed:
         verify(bundle)
-    coder = load_trained(bundle)
+    coder = load_bundle(bundle, sealed=False)
     head = coder.network.head
     if not isinstance(head, Descriptions):
         raise InputError(
@@ -87,6 +87,7 @@ def add_codes(
         shutil.copytree(bundle, draft, ignore=shutil.ignore_patterns(*VOID))
         _write_head(draft / layout.HEAD, grown)
         space.write(draft / layout.LABEL_SPACE)
+        _move_offsets(draft / layout.CALIBRATOR, coder, space)
         _note_on_card(draft / layout.CARD, added)
         manifest = seal(draft) if sealed else None
         model = load_bundle(draft, sealed).hashes["model"]  # what is handed over can be loaded
@@ -136,6 +137,16 @@ def _write_head(path: Path, head: Descriptions) -> None:
     state = {name: tensor.cpu().contiguous() for name, tensor in head.state_dict().items()}
     with whole(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(state))
+
+
+def _move_offsets(path: Path, coder: Coder, space: LabelSpace) -> None:
+    """Codes are in order, so those added stand between the old ones and move their offsets."""
+    if coder.calibrator is None:
+        return
+    positions = [space.index(code) for code in coder.label_space.codes]
+    probabilities = coder.calibrator.probabilities.grown(positions, len(space))
+    values = read_json(path, CALIBRATE)
+    write_json(path, values | {"probabilities": probabilities.to_dict()})
 
 
 def _note_on_card(card: Path, added: Sequence[Code]) -> None:

@@ -16,13 +16,12 @@ from surecode.bundle import layout
 from surecode.bundle.seal import verify
 from surecode.bundle.weights import CoderSettings, read_weights
 from surecode.calibration.certificate_file import read_certificate
-from surecode.calibration.decoding import Decoding
-from surecode.calibration.probabilities import ProbabilityCalibrator
+from surecode.calibrator import Calibrator
 from surecode.coder.build import build_network
 from surecode.coder.encoder import file_sha256, tokenizer_from
 from surecode.coder.runtime import Runtime, as_coding
 from surecode.codes.label_space import LabelSpace
-from surecode.coding import Calibrator, Coder
+from surecode.coding import Coder
 from surecode.data.windows import Windower
 from surecode.errors import InputError
 from surecode.evidence.spans import SpanPolicy
@@ -117,16 +116,8 @@ def certified_hashes(trained: Mapping[str, str], calibrator: Calibrator | None) 
     """
     if calibrator is None:
         return dict(trained)
-    return {**trained, "calibrator": _sha256(calibrator_to_dict(calibrator))}
-
-
-def calibrator_to_dict(calibrator: Calibrator) -> dict[str, Any]:
-    """Plain values for ``calibrator.json``."""
-    return {
-        "probabilities": calibrator.probabilities.to_dict(),
-        "decoding": {"threshold": calibrator.decoding.threshold},
-        "confidence": calibrator.confidence,
-    }
+    # No rules take part yet: the hash of none, so that the first that comes voids what went before.
+    return {**trained, "calibrator": _sha256(calibrator.to_dict()), "rules": _sha256({})}
 
 
 def write_calibrator(
@@ -135,7 +126,7 @@ def write_calibrator(
     """Add to a bundle what is chosen after training, which breaks its seal."""
     (folder / layout.MANIFEST).unlink(missing_ok=True)
     write_json(folder / layout.RUNTIME, runtime.to_dict())
-    write_json(folder / layout.CALIBRATOR, calibrator_to_dict(calibrator))
+    write_json(folder / layout.CALIBRATOR, calibrator.to_dict())
     write_json(folder / layout.SPANS, asdict(spans))
 
 
@@ -157,14 +148,7 @@ def _calibrator(path: Path) -> Calibrator | None:
         return None
     values = read_json(path, CALIBRATE)
     try:
-        confidence = values["confidence"]
-        if confidence not in ("product", "minimum"):
-            raise ValueError(confidence)
-        return Calibrator(
-            ProbabilityCalibrator.from_dict(values["probabilities"]),
-            Decoding(float(values["decoding"]["threshold"])),
-            confidence,
-        )
+        return Calibrator.from_dict(values)
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{path}: is damaged; {CALIBRATE}") from None
 

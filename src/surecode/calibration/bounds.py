@@ -27,6 +27,25 @@ def p_binomial(errors: ArrayLike, n: ArrayLike, alpha: float) -> NDArray[np.floa
     return np.asarray(special.bdtr(np.asarray(errors), np.asarray(n), alpha), dtype=np.float64)
 
 
+def p_hoeffding_bentkus(mean: ArrayLike, n: ArrayLike, alpha: ArrayLike) -> NDArray[np.float64]:
+    """P-value `[J]` of "the mean loss is `alpha` or more" for losses in [0, 1]: for comparison.
+
+    The smaller of Hoeffding's and Bentkus's bounds: Bates et al. (2021), theorem 2; Angelopoulos
+    et al., "Learn then test" (2021), proposition 2. ``mean`` and ``n`` `[J]` are the losses' mean
+    and number. Never below the exact binomial p-value where losses are 0 or 1, and e times it at
+    most.
+    """
+    observed, count = np.broadcast_arrays(np.asarray(mean, np.float64), np.asarray(n, np.float64))
+    allowed = np.asarray(alpha, np.float64)
+    low = np.minimum(observed, allowed)
+    divergence = special.rel_entr(low, allowed) + special.rel_entr(1.0 - low, 1.0 - allowed)
+    # Rounded first: a sum of n losses whose mean is e / n must not count as e + 1 errors.
+    errors = np.ceil(np.round(count * observed, 6))
+    bentkus = np.e * special.bdtr(errors, count.astype(np.int64), allowed)
+    smaller = np.minimum(np.exp(-count * divergence), bentkus)
+    return np.asarray(np.where(count > 0, np.minimum(smaller, 1.0), 1.0), dtype=np.float64)
+
+
 def clopper_pearson(
     successes: ArrayLike, n: ArrayLike, level: float, side: Side = "two-sided"
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

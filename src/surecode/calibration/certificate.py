@@ -11,89 +11,152 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
-from typing import Literal
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
+from surecode.calibration.clusters import Clustering
+from surecode.calibration.family import Family
+from surecode.calibration.groups import EVERYONE
+from surecode.calibration.targets import STRICT, Target
+from surecode.calibration.threshold_test import Bound
 from surecode.errors import InputError
 
-METHOD = "learn-then-test, fixed sequence, exact binomial p-value"
+METHOD = "learn-then-test, fixed sequence"
 
 ASSUMPTIONS = (
     "The calibrate encounters are a random sample of the population that will be automated.",
-    "They are independent: one encounter per patient, or patients whose encounters do not cluster.",
     "They were not used to train, tune, decode or choose anything, and are tested once.",
     "Model, calibrator, label space and rules stay what their hashes say.",
     "The thresholds to test and their order were fixed without looking at calibrate's gold.",
     "Encounters stopped by rules are not automated, here as in use.",
     "Gold is right: an error of the gold counts as an error of the coder and the other way round.",
-    "The promise is about the accuracy of automated encounters as a whole, not of each one.",
+    "The promise is about automated encounters as a whole, not about each one.",
 )
+INDEPENDENCE: dict[Clustering, str] = {
+    "one": "Encounters of one patient go together, so one of each patient was drawn at random; the "
+    "promise weighs patients, not encounters, where those with many encounters differ.",
+    "sum": "Encounters of one patient go together, so their errors were summed; patients are "
+    "independent of one another.",
+    "ignore": "The encounters are independent of one another.",
+}
 
 
 @dataclass(frozen=True)
-class Target:
-    """Accuracy ``level`` of automated encounters, which may fail with probability ``delta``.
+class TargetResult:
+    """One target at one threshold: summed errors over summed size of the automated encounters.
 
-    ``metric`` is "exact": an encounter is right where its code set equals its gold.
+    ``lower_bound`` (one-sided, at the group's delta) is for this one threshold as if it had been
+    fixed beforehand: for reading, not a promise beyond the level. It and ``estimate`` are None
+    without automated encounters. ``clipped`` encounters count with the cap and had more error.
     """
 
-    metric: Literal["exact"] = "exact"
-    level: float = 0.95
-    delta: float = 0.10
+    __pydantic_config__ = STRICT
 
-    def __post_init__(self) -> None:
-        if self.metric != "exact":
-            raise InputError(f"target: metric {self.metric!r} is not exact; set metric to exact")
-        for name, value in (("level", self.level), ("delta", self.delta)):
-            if not isinstance(value, float) or not 0.0 < value < 1.0:
-                raise InputError(f"target: {name} {value!r} must lie strictly between 0 and 1")
+    bound: Bound
+    errors: float
+    size: float
+    estimate: float | None
+    lower_bound: float | None
+    p_value: float
+    clipped: int
 
 
 @dataclass(frozen=True)
-class Certificate:
-    """The proof that automated encounters reach the target, or the reason why there is none.
+class GroupResult:
+    """One group of encounters and its threshold, or the reason why there is none.
 
     Where nothing is certified, ``threshold`` is None, everything goes to review, the automation
-    rate is 0, and ``n_selected``, ``errors``, ``p_value`` and ``accuracy_lower_bound`` describe
+    rate is 0, and ``n_selected`` and ``results`` (one for each target of the certificate) describe
     the strictest threshold tested, or the most lenient one where none could be tested.
-
-    What holds with probability 1 - delta is "accuracy is at least ``target.level``".
-    ``accuracy_lower_bound`` (one-sided, 1 - delta) and ``automation_rate_interval`` (two-sided,
-    95%) are limits for this one threshold, as if it had been fixed beforehand: for reading, not
-    promises beyond the level. ``expires`` is the first day on which the certificate is void.
+    ``automation_rate_interval`` is two-sided, 95%. ``complete`` says that the most lenient
+    threshold passed, so that nothing is left to test.
     """
 
-    id: str
-    specialty: str
-    target: Target
-    method: str
+    __pydantic_config__ = STRICT
+
+    name: str
+    delta: float
     certified: bool
+    complete: bool
     reason: str
     threshold: float | None
     n_calibrate: int
     n_eligible: int
     start_n: int
     n_selected: int
-    errors: int
-    p_value: float
-    accuracy_lower_bound: float
+    results: tuple[TargetResult, ...]
     automation_rate: float
     automation_rate_interval: tuple[float, float]
     grid_hash: str
+
+    @property
+    def p_value(self) -> float:
+        """The largest of the targets' p-values: all must hold."""
+        return max(result.p_value for result in self.results)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The proof that automated encounters reach the targets, or the reason why there is none.
+
+    What holds with probability 1 - delta is that automated encounters reach every target: in each
+    group by itself, or in all groups and specialties of the family together. ``test_number``
+    counts the settings that were tested on this calibrate split, up to this one: the promise is
+    that of the first. ``expires`` is the first day on which the certificate is void.
+    """
+
+    __pydantic_config__ = STRICT
+
+    id: str
+    specialty: str
+    targets: tuple[Target, ...]
+    method: str
+    family: Family
+    family_size: int
+    clustering: Clustering
+    group_by: tuple[str, ...]
+    groups: tuple[GroupResult, ...]
     split_fingerprint: str
+    test_number: int
     hashes: dict[str, str]
     created: date
     expires: date
     assumptions: tuple[str, ...] = ASSUMPTIONS
 
-    def clears(self, confidence: ArrayLike) -> NDArray[np.bool_]:
-        """Which confidences `[N]` reach the threshold (bool `[N]`); NaN never does."""
-        score = np.asarray(confidence, dtype=np.float64)
-        if self.threshold is None:
-            return np.zeros(score.shape, dtype=bool)
-        return np.asarray(score >= self.threshold, dtype=bool)
+    @property
+    def certified(self) -> bool:
+        """Whether there is a threshold for any group."""
+        return any(group.certified for group in self.groups)
+
+    @property
+    def reason(self) -> str:
+        """Why, in words; one clause per group where there are several."""
+        if len(self.groups) == 1:
+            return self.groups[0].reason
+        return "; ".join(f"{group.name}: {group.reason}" for group in self.groups)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no group has a threshold left to test."""
+        return all(group.complete for group in self.groups)
+
+    @property
+    def delta(self) -> float:
+        """The probability with which the targets may fail."""
+        return self.targets[0].delta
+
+    @property
+    def n_calibrate(self) -> int:
+        """Encounters of all groups."""
+        return sum(group.n_calibrate for group in self.groups)
+
+    @property
+    def automation_rate(self) -> float:
+        """Automated encounters of all groups over all encounters."""
+        automated = sum(group.n_selected for group in self.groups if group.certified)
+        return automated / max(self.n_calibrate, 1)
+
+    def group(self, name: str = EVERYONE) -> GroupResult | None:
+        """The group of that name, None for one that the certificate does not know."""
+        return next((group for group in self.groups if group.name == name), None)
 
     def with_id(self) -> Certificate:
         """The same certificate under the id that its content gives: 16 digits of its SHA-256."""

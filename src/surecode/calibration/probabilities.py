@@ -1,124 +1,129 @@
-"""Logits to probabilities: one slope and one intercept for all codes of a coder.
+"""Calibrated probabilities for all codes of a coder.
 
 A code of the long tail has too few positives on the tune split for a curve of its own (isotonic
-regression per code overfits below about 50), so the map is global: temperature scaling (Guo et
-al., "On calibration of modern neural networks", 2017) or Platt scaling (Platt, "Probabilistic
-outputs for support vector machines", 1999).
+regression per code overfits below about 50), so the curve is shared by all codes: one of the kinds
+of `probability_map`, fitted as `logit_map_fit` and `isotonic` say and chosen by `kind_choice`. What
+a code may have of its own is an offset, shrunken towards zero.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Hashable, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special
 
+from surecode.calibration.isotonic import fit_isotonic
+from surecode.calibration.kind_choice import Fit, KindComparison, compare_kinds
+from surecode.calibration.logit_map_fit import beta_features, fit_logit_map
+from surecode.calibration.probability_map import KINDS, LARGEST_LOGIT, Kind, ProbabilityMap
 from surecode.errors import InputError
 
-# Standard deviations of the prior on log(slope) and on the intercept (in logits). They weigh as
-# much as a handful of labels: enough to keep separable or tiny data finite, nothing beyond that.
-LOG_SLOPE_SD = 1.0
-INTERCEPT_SD = 4.0
-# Outside this range of log(slope) the probabilities of any finite logit are 0, 1/2 or 1 anyway.
-LOG_SLOPE_RANGE = (-20.0, 20.0)
+Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class ProbabilityCalibrator:
-    """probability = sigmoid(slope * logit + intercept), slope > 0: the order of codes stays."""
-
-    slope: float = 1.0
-    intercept: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (0.0 < self.slope < math.inf and math.isfinite(self.intercept)):
-            raise InputError(
-                f"probability calibrator: slope {self.slope} and intercept {self.intercept} must "
-                "be finite and the slope positive; fit it again on the tune split"
-            )
-
-    def __call__(self, logits: ArrayLike) -> NDArray[np.float64]:
-        """Probabilities `[N, K]` of logits `[N, K]`; NaN stays NaN."""
-        scaled = self.slope * np.asarray(logits, dtype=np.float64) + self.intercept
-        return np.asarray(special.expit(scaled), dtype=np.float64)
+class ProbabilityCalibrator(ProbabilityMap):
+    """A probability map that is fitted on the tune split; the identity unless told otherwise."""
 
     @classmethod
-    def fit(cls, logits: ArrayLike, gold: ArrayLike) -> ProbabilityCalibrator:
+    def fit(
+        cls,
+        logits: ArrayLike,
+        gold: ArrayLike,
+        kind: Kind | Literal["auto"] = "auto",
+        folds: int = 5,
+        clusters: Sequence[Hashable] | None = None,
+        seed: int = 0,
+    ) -> ProbabilityCalibrator:
         """Fit on the tune split: logits `[N, K]` and gold `[N, K]` (bool) of the same shape.
 
-        The slope alone is fitted first (temperature). The intercept is added (Platt) where the
-        Bayesian information criterion says that it pays: where it lowers the summed log loss by
-        more than half the logarithm of the number of labels. Where gold is all negative or all
-        positive there is nothing to learn a slope from, and the map is the identity.
+        ``auto`` takes the kind that :func:`compare` chooses, with the same ``folds``, ``clusters``
+        and ``seed``; the other kinds need none of these. Where gold is all negative or all positive
+        there is nothing to learn, and the map is the identity.
 
-        Raises `InputError` where the shapes differ or a logit is not finite.
+        Raises `InputError` where the shapes differ, a logit is not finite, the kind is unknown or,
+        for ``auto``, as :func:`compare`.
         """
-        z = np.asarray(logits, dtype=np.float64)
-        y = np.asarray(gold, dtype=bool)
-        if z.shape != y.shape:
+        z, y = _checked(logits, gold)
+        if kind not in (*KINDS, "auto"):
             raise InputError(
-                f"probability calibration: logits have shape {z.shape} and gold {y.shape}; "
-                "give one gold value for each logit"
-            )
-        if not np.isfinite(z).all():
-            raise InputError(
-                "probability calibration: a logit is not finite; train again with a lower rate"
+                f"probability calibration: kind {kind!r} is not auto, {', '.join(KINDS)}; choose "
+                "one of them"
             )
         if y.all() or not y.any():
             return cls()
-        sign = np.where(y, -1.0, 1.0)
-        temperature, temperature_loss = _fit(z, sign, with_intercept=False)
-        platt, platt_loss = _fit(z, sign, with_intercept=True)
-        pays = temperature_loss - platt_loss > 0.5 * math.log(z.size)
-        return platt if pays else temperature
-
-    def to_dict(self) -> dict[str, float]:
-        """The two numbers by name."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ProbabilityCalibrator:
-        """The inverse of :meth:`to_dict`; raises `InputError` on a wrong key or type."""
-        if set(values) != {"slope", "intercept"} or not all(
-            isinstance(v, int | float) and not isinstance(v, bool) for v in values.values()
-        ):
-            raise InputError(
-                "probability calibrator: expected the numbers slope and intercept and nothing "
-                "else; write the file again with surecode calibrate"
-            )
-        return cls(float(values["slope"]), float(values["intercept"]))
+        if kind != "auto":
+            return _fitted(kind, z, y)
+        rows = compare(z, y, folds=folds, clusters=clusters, seed=seed)
+        chosen = next(k for k, row in zip(KINDS, rows, strict=True) if row.chosen)
+        return _fitted(chosen, z, y)
 
 
-def _fit(
-    z: NDArray[np.float64], sign: NDArray[np.float64], *, with_intercept: bool
-) -> tuple[ProbabilityCalibrator, float]:
-    """The calibrator with the least penalised log loss, and that loss in nats.
+def compare(
+    logits: ArrayLike,
+    gold: ArrayLike,
+    *,
+    folds: int = 5,
+    clusters: Sequence[Hashable] | None = None,
+    seed: int = 0,
+    k: int = 5,
+    bins: int = 15,
+) -> list[KindComparison]:
+    """Cross-fit every kind on logits `[N, K]` and gold `[N, K]` (bool): one row each, one chosen.
 
-    ``sign`` is -1 for a positive label and +1 for a negative one, so that the log loss of a label
-    is log(1 + exp(sign * scaled logit)).
+    ``clusters`` `[N]` name what must not be parted, such as patients, and are known by their text
+    (``str``): the fold of an encounter then does not depend on the order of the encounters. Without
+    them every encounter is its own and is known by its position. ``k`` and ``bins`` are those of
+    the calibration error.
+
+    Raises `InputError` where shapes or lengths differ, a logit is not finite, or there are fewer
+    than two folds.
     """
-
-    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        log_slope = parameters[0]
-        intercept = parameters[1] if with_intercept else 0.0
-        slope = math.exp(log_slope)
-        signed = sign * (slope * z + intercept)
-        # d loss / d scaled logit: the probability of the wrong answer, with its sign.
-        residual = sign * special.expit(signed)
-        value = float(np.logaddexp(0.0, signed).sum())
-        value += 0.5 * (log_slope / LOG_SLOPE_SD) ** 2 + 0.5 * (intercept / INTERCEPT_SD) ** 2
-        gradient = [slope * float((residual * z).sum()) + log_slope / LOG_SLOPE_SD**2]
-        if with_intercept:
-            gradient.append(float(residual.sum()) + intercept / INTERCEPT_SD**2)
-        return value, np.asarray(gradient)
-
-    bounds = [LOG_SLOPE_RANGE, (None, None)] if with_intercept else [LOG_SLOPE_RANGE]
-    found = optimize.minimize(
-        loss, np.zeros(len(bounds)), jac=True, method="L-BFGS-B", bounds=bounds
+    z, y = _checked(logits, gold)
+    return compare_kinds(
+        [(kind, _log_odds_fit(kind)) for kind in KINDS],
+        z,
+        y,
+        folds=folds,
+        clusters=clusters,
+        seed=seed,
+        k=k,
+        bins=bins,
     )
-    intercept = float(found.x[1]) if with_intercept else 0.0
-    return ProbabilityCalibrator(math.exp(float(found.x[0])), intercept), float(found.fun)
+
+
+def _log_odds_fit(kind: Kind) -> Fit:
+    return lambda logits, gold: ProbabilityCalibrator.fit(logits, gold, kind).log_odds
+
+
+def _fitted(kind: Kind, z: Floats, y: NDArray[np.bool_]) -> ProbabilityCalibrator:
+    if kind == "isotonic":
+        logits, probabilities = fit_isotonic(z, y)
+        knots = tuple(zip(logits.tolist(), probabilities.tolist(), strict=True))
+        return ProbabilityCalibrator(kind=kind, knots=knots)
+    if kind == "beta":
+        found = fit_logit_map(z, y, beta_features)
+        a, b = found.coefficients.tolist()
+        return ProbabilityCalibrator(kind=kind, beta=(a, b, found.intercept))
+    if kind == "temperature":
+        found = fit_logit_map(z, y, with_intercept=False)
+        return ProbabilityCalibrator(float(found.coefficients[0]), kind=kind)
+    found = fit_logit_map(z, y, offset_sd=None)
+    offsets = tuple(found.offsets.tolist()) if found.offset_sd > 0.0 else ()
+    return ProbabilityCalibrator(float(found.coefficients[0]), found.intercept, offsets, kind)
+
+
+def _checked(logits: ArrayLike, gold: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
+    z = np.asarray(logits, dtype=np.float64)
+    y = np.asarray(gold, dtype=bool)
+    if z.ndim != 2 or z.shape != y.shape:
+        raise InputError(
+            f"probability calibration: logits have shape {z.shape} and gold {y.shape}, not both "
+            "[N, K]; give one gold value for each logit"
+        )
+    if not np.isfinite(z).all():
+        raise InputError(
+            "probability calibration: a logit is not finite; train again with a lower rate"
+        )
+    return np.clip(z, -LARGEST_LOGIT, LARGEST_LOGIT), y

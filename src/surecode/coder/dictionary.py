@@ -8,6 +8,9 @@ accents stripped, white space dropped, every punctuation mark a token of its own
 over the training texts and keeps the pairs with P >= ``minimum``: the mentions that annotators
 mostly pass over, or code in many ways, fall away. Coding walks a trie of tokens and takes the
 longest mention at each place, left to right, never two over one another: linear in the text.
+
+A mention is patient text. What leaves the run folder is :meth:`Dictionary.hashed`, which codes the
+same and holds 64-bit hashes in place of words.
 """
 
 from __future__ import annotations
@@ -15,10 +18,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
+from surecode.coder.hashed_words import hashes, is_row
 from surecode.encounter import Code, Document, Encounter, Evidence, Span
 from surecode.errors import InputError
 
@@ -45,9 +50,13 @@ class _Node:
 
 @dataclass(frozen=True)
 class Dictionary:
-    """Mentions with their codes; made by :meth:`fit`. ``len()`` counts the mentions."""
+    """Mentions with their codes; made by :meth:`fit`. ``len()`` counts the mentions.
+
+    With a ``key`` the mentions are hashes of tokens under that key, see :meth:`hashed`.
+    """
 
     entries: dict[Mention, tuple[Entry, ...]]
+    key: str | None = None
     _root: _Node = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -97,9 +106,58 @@ class Dictionary:
             for entry in self.entries[mention]
         ]
 
+    def hashed(self, key: str = "surecode") -> Dictionary:
+        """The same dictionary without words: every token is its 64-bit hash under ``key``.
+
+        It codes every encounter the same, unless two words share a hash (for 100,000 words a
+        chance below one in a billion). It is unreadable, not secret: the key lies beside it, so
+        whoever guesses a word can check whether a mention contains it. Mentions are sorted by hash,
+        since their own order would tell the alphabet. Raises `InputError` where the dictionary is
+        hashed under another key, or the key is empty or longer than 64 bytes.
+        """
+        if self.key is not None:
+            if self.key != key:
+                raise InputError("dictionary: hashed under another key already; fit it again")
+            return self
+        words = hashes({token for mention in self.entries for token in mention}, key)
+        entries = {
+            tuple(words[token] for token in mention): found
+            for mention, found in self.entries.items()
+        }
+        return Dictionary(dict(sorted(entries.items())), key)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Key and entries as plain JSON values; raises `InputError` unless :meth:`hashed`."""
+        if self.key is None:
+            raise InputError("dictionary: it holds words of notes; write what hashed() gives")
+        entries = [
+            [list(mention), [[e.code.system, e.code.value, e.probability] for e in found]]
+            for mention, found in self.entries.items()
+        ]
+        return {"key": self.key, "entries": entries}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Dictionary:
+        """The inverse of :meth:`to_dict`; raises `InputError` on anything else."""
+        damaged = InputError(
+            "dictionary: expected a key and entries, each a mention of hashes and its codes with "
+            "probabilities; write the file again with surecode calibrate"
+        )
+        if not isinstance(values, Mapping) or set(values) != {"key", "entries"}:
+            raise damaged
+        if not isinstance(values["key"], str) or not isinstance(values["entries"], list):
+            raise damaged
+        hashes([], values["key"])
+        entries: dict[Mention, tuple[Entry, ...]] = {}
+        for row in values["entries"]:
+            if not is_row(row) or tuple(row[0]) in entries:
+                raise damaged
+            entries[tuple(row[0])] = tuple(Entry(Code(s, v), p) for s, v, p in row[1])
+        return cls(entries, values["key"])
+
     def _hits(self, encounter: Encounter) -> Iterator[tuple[Mention, Span]]:
         for document in encounter.documents:
-            yield from _longest(document, self._root)
+            yield from _longest(document, self._root, self.key)
 
 
 def tokens(text: str) -> tuple[list[str], list[tuple[int, int]]]:
@@ -175,9 +233,14 @@ def _trie(mentions: Iterable[Mention]) -> _Node:
     return root
 
 
-def _longest(document: Document, root: _Node) -> Iterator[tuple[Mention, Span]]:
+def _longest(
+    document: Document, root: _Node, key: str | None = None
+) -> Iterator[tuple[Mention, Span]]:
     """The longest mention at each place, left to right, without overlap."""
     words, places = tokens(document.text)
+    if key is not None:
+        hashed = hashes(set(words), key)
+        words = [hashed[word] for word in words]
     first = 0
     while first < len(words):
         node, last, longest = root, first, None

@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from surecode.codes.code_csv import code_rows
 from surecode.codes.releases import title
-from surecode.codes.systems import normalise
 from surecode.encounter import Code
 from surecode.errors import InputError
-from surecode.files import csv_rows
-
-COLUMNS = ("system", "value", "text")
 
 
 def describe(code: Code) -> str | None:
@@ -47,37 +44,10 @@ def read_descriptions(path: Path) -> dict[Code, str]:
             empty, or a code stands twice.
     """
     descriptions: dict[Code, str] = {}
-    rows = csv_rows(path, _read_text(path))
-    if tuple(name.strip() for name in next(rows)[1]) != COLUMNS:
-        raise InputError(
-            f"{path}: the first line must name the columns {','.join(COLUMNS)} in this order; "
-            "put it there"
-        )
-    for where, cells in rows:
-        code, text = _description(where, *cells)
-        if code in descriptions:
-            raise InputError(f"{where}: {code} stands twice; leave one description out")
-        descriptions[code] = text
+    for where, code, text in code_rows(path, "text"):
+        if not any(character.isalnum() for character in text):
+            raise InputError(
+                f"{where}: the text is empty; write a description or leave the row out"
+            )
+        descriptions[code] = text.strip()
     return descriptions
-
-
-def _description(where: str, system: str, value: str, text: str) -> tuple[Code, str]:
-    try:
-        code = normalise(system.strip(), value)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
-    if not any(character.isalnum() for character in text):
-        raise InputError(f"{where}: the text is empty; write a description or leave the row out")
-    return code, text.strip()
-
-
-def _read_text(path: Path) -> str:
-    remedy = "give a CSV with the columns system,value,text"
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: not UTF-8 at byte {error.start}; convert it, e.g. with iconv -t UTF-8"
-        ) from None

@@ -84,6 +84,11 @@ class Windower:
         """Content tokens that two neighbouring windows of a document share."""
         return self._overlap
 
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of token ids, added tokens included."""
+        return len(self._tokenizer)
+
     @cached_property
     def tokenizer_hash(self) -> str:
         """Hexadecimal SHA-256 of all that the tokenizer does: vocabulary, rules, special tokens."""

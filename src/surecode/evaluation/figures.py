@@ -7,6 +7,7 @@ with any colour vision tell apart. Letters: N encounters.
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,7 @@ def reliability_diagram(
     Raises `InputError` as `equal_mass_bins` does.
     """
     cells = equal_mass_bins(confidence, correct, bins)
-    figure, axes = _canvas("Reliability", specialty, data, size=(5.6, 6.2))
+    figure, axes = canvas("Reliability", specialty, data, size=(5.6, 6.2))
     axes.plot(
         [0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.2, label="perfectly calibrated"
     )
@@ -124,7 +125,7 @@ def risk_coverage_curve(
     [0, 1] draws the risk that the target allows. Raises `InputError` as `risk_coverage` does.
     """
     coverage, risk = risk_coverage(confidence, correct)
-    figure, axes = _canvas("Risk and coverage", specialty, data, size=(6.4, 5.4))
+    figure, axes = canvas("Risk and coverage", specialty, data, size=(6.4, 5.4))
     overall = float(risk[-1])
     axes.axhline(
         overall,
@@ -170,13 +171,22 @@ def risk_coverage_curve(
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     """Write a PNG, whole or not at all; equal figures give equal bytes."""
-    FigureCanvasAgg(figure)
+    content = png(figure)
     with whole(Path(path)) as temporary:
-        figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
+        temporary.write_bytes(content)
     return Path(path)
 
 
-def _canvas(name: str, specialty: str, data: str, size: tuple[float, float]) -> tuple[Figure, Axes]:
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG; equal figures give equal bytes."""
+    FigureCanvasAgg(figure)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=150, metadata={"Software": None})
+    return content.getvalue()
+
+
+def canvas(name: str, specialty: str, data: str, size: tuple[float, float]) -> tuple[Figure, Axes]:
+    """An empty picture with title, the name of the data below it, a grid and axes in percent."""
     figure = Figure(figsize=size, layout="constrained", facecolor="white")
     axes = figure.add_subplot()
     axes.set_title(f"{name}: {specialty}", loc="left", fontsize=13, fontweight="bold", pad=22)

@@ -24,7 +24,7 @@ from surecode.data.table import check_encounters
 from surecode.encounter import Encounter
 from surecode.errors import InputError
 from surecode.registry.models import fetch_bundle, quiet
-from surecode.settings import ServeConfig
+from surecode.verb_settings import ServeConfig
 
 MODEL = "SURECODE_SERVED_MODEL"
 LIMIT = "SURECODE_MAXIMUM_CHARACTERS"

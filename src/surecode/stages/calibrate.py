@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,20 +15,26 @@ from tqdm import tqdm
 
 from surecode.bundle import layout
 from surecode.bundle.load import certified_hashes, load_trained, write_calibrator
-from surecode.calibration.certificate import Certificate, Target, expiry_date
+from surecode.calibration.certificate import Certificate, expiry_date, split_fingerprint
 from surecode.calibration.certificate_file import write_certificate
-from surecode.calibration.decoding import Decoding
-from surecode.calibration.fixed_sequence import certify, quantile_grid
-from surecode.calibration.probabilities import ProbabilityCalibrator
+from surecode.calibration.certify import certify
+from surecode.calibration.confidence_features import EncounterFacts
+from surecode.calibration.protocol import Protocol
+from surecode.calibration.sample import Sample
 from surecode.coder.runtime import Runtime, candidates, coding_runtime
-from surecode.coding import Calibrator, Coder
-from surecode.decide import eligible
+from surecode.coding import Coder
 from surecode.encounter import Encounter, Split
 from surecode.evidence.spans import SpanPolicy
+from surecode.facts import FactFinder
 from surecode.files import whole
 from surecode.registry.tracking import flatten, open_run
 from surecode.settings import Config
+from surecode.stages.certificate_report import Evidence, report
+from surecode.stages.promise import protocol, sample_of, targets, times_tested
 from surecode.stages.run_folder import Figures, RunFolder
+from surecode.stages.tuning import Gold, Tuned, fit_calibrator, write_tune_features
+
+SPLITS: tuple[Split, ...] = ("tune", "calibrate")
 
 
 def calibrate(config: Config, today: date | None = None) -> Figures:
@@ -35,48 +44,43 @@ def calibrate(config: Config, today: date | None = None) -> Figures:
     runtime = _runtime(config, folder)
     coder = load_trained(folder.bundle, runtime)
     created = today or date.today()
+    promised, weights = targets(config, coder.label_space)
+    rules = protocol(config, promised)
     with open_run(config, _chosen(config)) as run:
-        splits: dict[Split, list[Encounter]] = {
-            split: folder.encounters(split) for split in ("tune", "calibrate")
-        }
+        splits = {split: folder.encounters(split) for split in SPLITS}
         logits = {
             split: _logits(coder, encounters, config.trainer.progress)
             for split, encounters in splits.items()
         }
         _write_predictions(folder, coder, splits, logits)
-        calibrator = fit_calibrator(config, coder, splits["tune"], logits["tune"])
-        certificate = _certify(config, coder, calibrator, splits, logits, created)
-        write_calibrator(folder.bundle, calibrator, _span_policy(config), runtime)
+        finder = FactFinder.fit(
+            folder.encounters("train"), coder.windower, coder.windower.vocabulary_size
+        )
+        facts = {split: _facts(coder, finder, splits[split]) for split in SPLITS}
+        tuned = fit_calibrator(
+            config, splits["tune"], logits["tune"], coder.label_space, finder, facts["tune"]
+        )
+        write_tune_features(folder.tune_features, config.specialty.name, splits["tune"], tuned)
+        coded = {split: tuned.calibrator(logits[split], facts[split]) for split in SPLITS}
+        gold = {split: Gold.of(splits[split], coder.label_space) for split in SPLITS}
+        tune, held_back = (
+            sample_of(config, splits[split], *coded[split][1:], gold[split], promised, weights)
+            for split in SPLITS
+        )
+        certificate = _certify(config, coder, tuned, held_back, tune, rules, created)
+        write_calibrator(folder.bundle, tuned.calibrator, _span_policy(config), runtime)
         write_certificate(certificate, folder.bundle / layout.CERTIFICATE)
         run.log_file(folder.bundle / layout.CERTIFICATE)
-        run.log(
-            {
-                "calibrate/certified": certificate.certified,
-                "calibrate/automation_rate": certificate.automation_rate,
-                "calibrate/errors": certificate.errors,
-                "calibrate/selected": certificate.n_selected,
-            }
+        run.log(_metrics(certificate))
+        evidence = Evidence(
+            tune,
+            held_back,
+            gold["tune"].correct(coded["tune"][1]),
+            coded["calibrate"][0],
+            gold["calibrate"].codes,
         )
-    return folder.finish(
-        "calibrate",
-        {
-            "certified": certificate.certified,
-            "reason": certificate.reason,
-            "threshold": certificate.threshold,
-            "level": certificate.target.level,
-            "delta": certificate.target.delta,
-            "n_calibrate": certificate.n_calibrate,
-            "n_selected": certificate.n_selected,
-            "errors": certificate.errors,
-            "p_value": certificate.p_value,
-            "accuracy_lower_bound": certificate.accuracy_lower_bound,
-            "automation_rate": certificate.automation_rate,
-            "slope": calibrator.probabilities.slope,
-            "intercept": calibrator.probabilities.intercept,
-            "cut": calibrator.decoding.threshold,
-            "runtime": runtime.name,
-        },
-    )
+        shown = report(folder, run, certificate, rules, evidence, folder.figures("prepare")["data"])
+    return folder.finish("calibrate", _figures(config, folder, tuned, certificate, runtime) | shown)
 
 
 def _runtime(config: Config, folder: RunFolder) -> Runtime:
@@ -99,47 +103,77 @@ def _span_policy(config: Config) -> SpanPolicy:
     return SpanPolicy(chosen.positive_mass, chosen.maximum_gap, chosen.maximum_spans)
 
 
-def fit_calibrator(
-    config: Config, coder: Coder, tune: list[Encounter], logits: NDArray[np.float32]
-) -> Calibrator:
-    """Probabilities and code sets from tune's logits ``[N, K]``; calibrate is not looked at."""
-    gold = coder.label_space.encode([encounter.code_set for encounter in tune])
-    outside = np.array([len(e.code_set) for e in tune]) - gold.sum(axis=1)
-    probabilities = ProbabilityCalibrator.fit(logits, gold)
-    decoding = Decoding.fit(
-        probabilities(logits), gold, config.calibration.objective, gold_outside=outside
-    )
-    return Calibrator(probabilities, decoding, config.calibration.confidence)
+def _facts(coder: Coder, finder: FactFinder, encounters: Sequence[Encounter]) -> EncounterFacts:
+    return finder(encounters, map(coder.windower, encounters), coder.label_space)
 
 
 def _certify(
     config: Config,
     coder: Coder,
-    calibrator: Calibrator,
-    splits: dict[Split, list[Encounter]],
-    logits: dict[Split, NDArray[np.float32]],
+    tuned: Tuned,
+    calibrate: Sample,
+    tune: Sample,
+    rules: Protocol,
     created: date,
 ) -> Certificate:
-    _, _, tune_confidence = calibrator(logits["tune"])
-    _, assigned, confidence = calibrator(logits["calibrate"])
-    encounters = splits["calibrate"]
-    codes = np.array(coder.label_space.codes, dtype=object)
-    correct = np.array(
-        [set(codes[row]) == e.code_set for row, e in zip(assigned, encounters, strict=True)]
-    )
-    target = config.specialty.target
+    hashes = certified_hashes(coder.hashes, tuned.calibrator)
+    fingerprint = split_fingerprint(calibrate.encounter_ids)
+    made_by = {"hashes": hashes, "protocol": asdict(rules), "group_by": config.calibration.group_by}
     return certify(
-        confidence,
-        correct,
-        grid=quantile_grid(tune_confidence, config.calibration.grid_size),
-        encounter_ids=[encounter.encounter_id for encounter in encounters],
+        calibrate,
+        tune,
+        rules,
         specialty=config.specialty.name,
         created=created,
         expires=expiry_date(created, config.calibration.valid_days),
-        hashes=certified_hashes(coder.hashes, calibrator),
-        target=Target(target.metric, target.level, target.delta),
-        eligible=np.array([eligible(int(row.sum())) for row in assigned]),
+        hashes=hashes,
+        group_by=config.calibration.group_by,
+        test_number=times_tested(config.runs / config.specialty.name, fingerprint, made_by),
     )
+
+
+def _metrics(certificate: Certificate) -> dict[str, float]:
+    """One figure per group, under its name where there are several."""
+    metrics = {
+        "calibrate/certified": float(certificate.certified),
+        "calibrate/automation_rate": certificate.automation_rate,
+    }
+    for group in certificate.groups:
+        place = f"calibrate/{group.name}/" if group.name else "calibrate/"
+        # MLflow takes neither commas nor equals signs in a name.
+        place = place.replace(", ", "/").replace("=", "_")
+        metrics |= {f"{place}selected": group.n_selected, f"{place}p_value": group.p_value}
+    return metrics
+
+
+def _figures(
+    config: Config,
+    folder: RunFolder,
+    tuned: Tuned,
+    certificate: Certificate,
+    runtime: Runtime,
+) -> dict[str, Any]:
+    learned = tuned.calibrator
+    return {
+        "certified": certificate.certified,
+        "certificate": certificate.id,
+        "reason": certificate.reason,
+        "promise": [target.says() for target in certificate.targets],
+        "delta": certificate.delta,
+        "family": certificate.family,
+        "family_specialties": sorted([*config.calibration.specialties, config.specialty.name]),
+        "whole": certificate.complete,
+        "test_number": certificate.test_number,
+        "n_calibrate": certificate.n_calibrate,
+        "automation_rate": certificate.automation_rate,
+        "groups": [asdict(group) for group in certificate.groups],
+        "probabilities": tuned.probabilities,
+        "confidence": tuned.confidence,
+        "probability_map": learned.probabilities.to_dict(),
+        "cut": learned.decoding.threshold,
+        "runtime": runtime.name,
+        "tune_features": str(folder.tune_features),
+    }
 
 
 def _logits(coder: Coder, encounters: list[Encounter], progress: bool) -> NDArray[np.float32]:

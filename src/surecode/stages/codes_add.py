@@ -12,7 +12,7 @@ from surecode.codes.systems import parse
 from surecode.loading import REGISTERED
 from surecode.registry.models import fetch_bundle, model_uri, register_bundle
 from surecode.registry.tracking import named_run, point_to
-from surecode.settings import CodesAddConfig
+from surecode.verb_settings import CodesAddConfig
 
 
 def codes_add(config: CodesAddConfig) -> dict[str, Any]:

@@ -134,7 +134,7 @@ def _draw(
     correct: np.ndarray[Any, np.dtype[np.bool_]],
     automated: np.ndarray[Any, np.dtype[np.bool_]],
 ) -> None:
-    specialty = config.specialty.name
+    specialty, target = config.specialty.name, config.specialty.target
     point = None
     if automated.any():
         point = (float(automated.mean()), float(1 - correct[automated].mean()))
@@ -148,7 +148,8 @@ def _draw(
             specialty=specialty,
             data=name,
             certified=point,
-            target_accuracy=config.specialty.target.level,
+            # Another metric's level is no line in a picture of encounters that are right.
+            target_accuracy=target.level if target.metric == "exact" else None,
         ),
     }
     for file, figure in drawn.items():

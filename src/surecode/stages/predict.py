@@ -13,7 +13,7 @@ from surecode.loading import REGISTERED, load
 from surecode.record import DecisionRecord
 from surecode.registry.models import model_uri
 from surecode.registry.tracking import point_to
-from surecode.settings import PredictConfig
+from surecode.verb_settings import PredictConfig
 
 
 def predict(config: PredictConfig) -> DecisionRecord:

@@ -63,9 +63,30 @@ def results_table(runs: list[tuple[str, Mapping[str, Figures]]]) -> Table:
     return table
 
 
+def level_table(figures: Figures) -> Table:
+    """What each level of the target would automate, and how many encounters would certify it."""
+    table = Table(
+        title="Automation by level (each row a test of its own; promised is only the one marked)"
+    )
+    for column in ("level", "group", "threshold", "automation rate [95%]", "encounters to certify"):
+        table.add_column(column, justify="left" if column == "group" else "right")
+    needed = {row["level"]: row["encounters"] for row in figures["required"]}
+    for row in figures["automation_by_level"]:
+        low, high = row["automation_rate_interval"]
+        encounters = needed[row["level"]]
+        table.add_row(
+            f"{row['level']:.2f}" + (" *" if row["promised"] else ""),
+            row["group"] or "all",
+            "none" if row["threshold"] is None else f"{row['threshold']:.3f}",
+            f"{row['automation_rate']:.1%} [{low:.1%}, {high:.1%}]",
+            "–" if encounters is None else f"about {encounters:,}",
+        )
+    return table
+
+
 def _threshold(calibrate: Figures) -> str:
-    value = calibrate["threshold"]
-    return "none" if value is None else f"{value:.3f}"
+    values = [group["threshold"] for group in calibrate["groups"]]
+    return ", ".join("none" if value is None else f"{value:.3f}" for value in values)
 
 
 def _interval(rate: Mapping[str, Any]) -> str:
@@ -92,7 +113,19 @@ def _train(figures: Figures) -> str:
 
 
 def _calibrate(figures: Figures) -> str:
-    return str(figures["reason"])
+    said = []
+    for group in figures["groups"]:
+        name = f"{group['name']}: " if group["name"] else ""
+        line = f"{name}{group['reason']}"
+        if group["certified"]:
+            low, high = group["automation_rate_interval"]
+            line += (
+                f" from confidence {group['threshold']:.3f} on: automates "
+                f"{group['automation_rate']:.1%} [{low:.1%}, {high:.1%}] of "
+                f"{group['n_calibrate']} encounters"
+            )
+        said.append(line)
+    return "; ".join(said)
 
 
 def _evaluate(figures: Figures) -> str:

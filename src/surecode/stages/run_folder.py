@@ -19,6 +19,7 @@ from surecode.launch.resolved import write_resolved
 from surecode.settings import Config
 
 Figures = dict[str, Any]
+CERTIFICATE_PAGE = "certificate.html"
 
 
 def learning_fingerprint(
@@ -46,6 +47,8 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.pictures = self.path / "pictures"
         self.predictions = self.path / "predictions.parquet"
+        self.tune_features = self.path / "tune_features.parquet"
+        self.certificate_page = self.path / CERTIFICATE_PAGE
         self.decisions = self.path / "decisions.jsonl"
         self.evidence = self.path / "evidence.jsonl"
         self._encounters = self.path / "encounters.parquet"

@@ -1,0 +1,166 @@
+"""One group of encounters: its grid, its tests and what came of them.
+
+Letters: N encounters of calibrate, J thresholds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surecode.calibration.bounds import clopper_pearson
+from surecode.calibration.certificate import GroupResult, TargetResult
+from surecode.calibration.clusters import Units
+from surecode.calibration.fixed_sequence import (
+    SequenceResult,
+    default_start_n,
+    fixed_sequence,
+    quantile_grid,
+    smallest_start_n,
+)
+from surecode.calibration.protocol import Protocol
+from surecode.calibration.sample import Sample
+from surecode.calibration.targets import Losses, Target
+from surecode.calibration.threshold_test import ThresholdTest, choose_bound, guessed_variance
+from surecode.errors import InputError
+
+
+def certify_group(
+    name: str,
+    calibrate: Sample,
+    units: Units,
+    tune: Sample,
+    protocol: Protocol,
+    first_delta: float,
+    delta: float,
+) -> tuple[GroupResult, bool]:
+    """The result at ``delta``, and whether the most lenient threshold passed.
+
+    Order and bets are those of ``first_delta``, the least that the group may get, so that a larger
+    delta accepts no less.
+    """
+    members = np.array([True] * len(calibrate), dtype=bool)
+    if calibrate.groups is not None:
+        members = np.array([group == name for group in calibrate.groups], dtype=bool)
+    sample = calibrate.take(members & units.kept)
+    place, per_unit = units.place[members & units.kept], units.per_unit
+    learned = tune.of(name)
+    grid = quantile_grid(learned.confidence[learned.candidate], protocol.grid_size)
+    candidate = np.flatnonzero(sample.candidate)
+    tests = tuple(
+        _test(target, losses, guess, place[candidate], per_unit, first_delta, protocol)
+        for target, losses, guess in zip(
+            protocol.targets,
+            (losses.take(candidate) for losses in sample.losses),
+            learned.losses,
+            strict=True,
+        )
+    )
+    starts = [
+        (
+            smallest_start_n(
+                test.target, first_delta, _mean_size(guess), bound=test.bound, per_unit=per_unit
+            ),
+            default_start_n(
+                len(candidate),
+                test.target,
+                first_delta,
+                _mean_size(guess),
+                bound=test.bound,
+                per_unit=per_unit,
+            ),
+        )
+        for test, guess in zip(tests, learned.losses, strict=True)
+    ]
+    floor, start_n = max(low for low, _ in starts), max(start for _, start in starts)
+    if protocol.start_n is not None:
+        start_n = protocol.start_n
+        if start_n < floor:
+            raise InputError(
+                f"certify: start_n {start_n} is below {floor}, too few for any threshold"
+            )
+    result = fixed_sequence(sample.confidence[candidate], tests, grid, delta, start_n)
+    threshold = float(grid[result.position]) if result.certified else None
+    chosen = np.zeros(0, dtype=np.intp)
+    if result.position >= 0:
+        chosen = np.flatnonzero(sample.confidence[candidate] >= grid[result.position])
+    results = tuple(
+        _target_result(test, chosen, p) for test, p in zip(tests, result.p_values, strict=True)
+    )
+    automated = result.n_selected if result.certified else 0
+    low, high = clopper_pearson(automated, len(sample), 0.95)
+    return GroupResult(
+        name=name,
+        delta=delta,
+        certified=result.certified,
+        complete=result.complete,
+        reason=_reason(result, results, len(candidate), start_n),
+        threshold=threshold,
+        n_calibrate=len(sample),
+        n_eligible=len(candidate),
+        start_n=start_n,
+        n_selected=result.n_selected,
+        results=results,
+        automation_rate=automated / max(len(sample), 1),
+        automation_rate_interval=(float(low), float(high)),
+        grid_hash=hashlib.sha256(grid.astype("<f8").tobytes()).hexdigest(),
+    ), result.complete
+
+
+def _test(
+    target: Target,
+    losses: Losses,
+    guess: Losses,
+    place: NDArray[np.intp],
+    per_unit: int,
+    delta: float,
+    protocol: Protocol,
+) -> ThresholdTest:
+    return ThresholdTest(
+        target=target,
+        losses=losses,
+        bound=choose_bound(losses, per_unit, protocol.comparison),
+        delta=delta,
+        variance=guessed_variance(target, guess if len(guess) else None, losses.cap),
+        units=place,
+        per_unit=per_unit,
+    )
+
+
+def _mean_size(tune: Losses) -> float:
+    return float(tune.size.mean()) if len(tune) else 1.0
+
+
+def _target_result(test: ThresholdTest, rows: NDArray[np.intp], p_value: float) -> TargetResult:
+    errors, size = float(test.losses.error[rows].sum()), float(test.losses.size[rows].sum())
+    return TargetResult(
+        bound=test.bound,
+        errors=errors,
+        size=size,
+        estimate=1.0 - errors / size if size > 0.0 else None,
+        lower_bound=test.lower_bound(rows) if len(rows) else None,
+        p_value=p_value,
+        clipped=int(test.losses.clipped[rows].sum()),
+    )
+
+
+def _reason(
+    result: SequenceResult, results: Sequence[TargetResult], n_eligible: int, start_n: int
+) -> str:
+    if result.certified:
+        return "certified"
+    if result.tested:
+        worst = max(results, key=lambda found: found.p_value)
+        return (
+            "error too high at the strictest testable threshold: "
+            f"{worst.errors:g} errors in {worst.size:g}"
+        )
+    if n_eligible < start_n:
+        return f"too few encounters: {n_eligible} given, at least {start_n} needed"
+    return (
+        f"too few encounters: {result.n_selected} reach the most lenient threshold, "
+        f"at least {start_n} needed"
+    )
