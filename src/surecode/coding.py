@@ -168,8 +168,14 @@ class Coder:
         return group_name({name: getattr(encounter, name) for name in fields}, fields)
 
     def ranked(self, logits: NDArray[np.floating]) -> list[Code]:
-        """Every code of the label space, most probable first; ties in label-space order."""
-        order = np.argsort(-logits, kind="stable")
+        """Every code of the label space, most probable first.
+
+        Equal probabilities go by logit, and these in label-space order.
+        """
+        odds = logits
+        if self.calibrator is not None:
+            odds = self.calibrator.probabilities.log_odds(logits[None])[0]
+        order = np.lexsort([-logits, -odds])
         return [self.label_space.codes[k] for k in order]
 
     def _code_decision(

@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from surecode.calibration.bounds import clopper_pearson, p_binomial, required_encounters
+from surecode.calibration.bounds import (
+    clopper_pearson,
+    p_binomial,
+    p_hoeffding_bentkus,
+    required_encounters,
+)
 
 
 def test_p_value_equals_binomtest() -> None:
@@ -88,3 +93,65 @@ def test_lower_limit_reaches_the_level_exactly_where_the_p_value_passes(
 )
 def test_required_encounters(level: float, delta: float, errors: int, n: int) -> None:
     assert required_encounters(level, delta, errors) == n
+
+
+def test_required_encounters_are_the_fewest() -> None:
+    for errors in range(6):
+        n = required_encounters(0.9, 0.1, errors)
+        assert p_binomial(errors, n, 0.1) <= 0.1 < p_binomial(errors, n - 1, 0.1)
+
+
+# ---- Hoeffding-Bentkus ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.2, 0.5])
+def test_hoeffding_bentkus_is_the_exact_p_value_or_up_to_e_times_it(alpha: float) -> None:
+    for n in (1, 2, 10, 45, 77, 300, 5_000):
+        errors = np.arange(n + 1)
+        exact = p_binomial(errors, n, alpha)
+        bound = p_hoeffding_bentkus(errors / n, n, alpha)
+        assert (bound >= exact * (1.0 - 1e-9)).all()
+        assert (bound <= np.minimum(np.e * exact * (1.0 + 1e-9), 1.0)).all()
+
+
+def test_errors_of_a_mean_never_become_one_more() -> None:
+    # Bentkus's part, e P(Binomial <= errors), is recovered wherever it is the smaller one.
+    decided = 0
+    for n in range(1, 301):
+        errors = np.arange(n + 1)
+        observed = p_hoeffding_bentkus(errors / n, n, 0.3)
+        low = np.minimum(errors / n, 0.3)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            parts = (
+                np.where(low > 0.0, low * np.log(low / 0.3), 0.0),
+                (1.0 - low) * np.log((1.0 - low) / 0.7),
+            )
+        hoeffding = np.exp(-n * (parts[0] + parts[1]))
+        bentkus = np.e * stats.binom.cdf(errors, n, 0.3)
+        np.testing.assert_allclose(
+            observed, np.minimum(np.minimum(hoeffding, bentkus), 1.0), rtol=1e-8
+        )
+        decided += int((bentkus < np.minimum(hoeffding, 1.0)).sum())
+    assert decided > 10_000  # cells where a miscounted error would have shown
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 400), st.floats(0.01, 0.6), st.lists(st.floats(0.0, 1.0), min_size=2))
+def test_hoeffding_bentkus_rises_with_the_mean(n: int, alpha: float, means: list[float]) -> None:
+    p = p_hoeffding_bentkus(np.sort(means), n, alpha)
+    assert (np.diff(p) >= -1e-12).all()
+    assert ((p >= 0.0) & (p <= 1.0)).all()
+
+
+def test_hoeffding_bentkus_without_encounters_and_with_all_wrong_is_one() -> None:
+    p = p_hoeffding_bentkus([0.0, 1.0, 0.0], [0, 10, 45], 0.05)
+    assert p.tolist()[:2] == [1.0, 1.0]
+    assert p[2] == pytest.approx(0.95**45)
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 60), st.floats(0.01, 0.5), st.floats(0.0, 1.0))
+def test_hoeffding_bentkus_is_super_uniform_under_the_null(n: int, alpha: float, u: float) -> None:
+    errors = np.arange(n + 1)
+    p = p_hoeffding_bentkus(errors / n, n, alpha)
+    assert stats.binom.pmf(errors, n, alpha)[p <= u].sum() <= u + 1e-12

@@ -22,10 +22,10 @@ from surecode.calibration.certificate_file import certificate_to_json, write_cer
 from surecode.calibration.certificate_page import CHECK, certificate_page
 from surecode.calibration.certificate_tables import p_value
 from surecode.calibration.certify import Protocol, Sample, certify
-from surecode.calibration.page_elements import PNG
 from surecode.calibration.required import Plan
 from surecode.calibration.targets import Losses, Target
 from surecode.errors import InputError
+from surecode.page.elements import PNG
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 HOSTILE = "<script>alert(1)</script> & \"quoted\" 'x' ]]>"

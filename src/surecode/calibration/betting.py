@@ -24,7 +24,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 # Thresholds at a time: 32 rows of some thousand units stay in the processor's cache.
 CHUNK = 32
@@ -39,6 +39,15 @@ def hashed_order(names: Sequence[str], key: str = "surecode") -> NDArray[np.intp
         for name in names
     ]
     return np.array(sorted(range(len(tickets)), key=tickets.__getitem__), dtype=np.intp)
+
+
+def bet_on(
+    n: ArrayLike, alpha: float, delta: float, cap: float, variance: float, per_unit: int = 1
+) -> NDArray[np.float64]:
+    """The bet `[J]` on each of ``n`` `[J]` units; arguments as in :func:`p_betting`."""
+    limit = LARGEST_BET / ((1.0 - alpha) * cap * per_unit)
+    count = np.maximum(np.asarray(n, dtype=np.float64), 1.0)
+    return np.minimum(np.sqrt(2.0 * math.log(1.0 / delta) / (count * variance)), limit)
 
 
 def p_betting(
@@ -82,7 +91,6 @@ def _chunks(
     """Thresholds of the chunk, bets `[j]`, and excess summed by unit in betting order `[j, U]`."""
     order = np.argsort(place, kind="stable")
     starts = np.flatnonzero(np.diff(place[order], prepend=-1))
-    limit = LARGEST_BET / ((1.0 - alpha) * cap * per_unit)
     for first in range(0, len(selected), CHUNK):
         rows = slice(first, first + CHUNK)
         chosen = order[None, :] < selected[rows, None]
@@ -93,8 +101,7 @@ def _chunks(
         if len(starts) < len(order):
             sums = np.add.reduceat(sums, starts, axis=1)
             counts = np.add.reduceat(chosen, starts, axis=1).astype(bool).sum(axis=1)
-        wanted = np.sqrt(2.0 * math.log(1.0 / delta) / (np.maximum(counts, 1) * variance))
-        yield rows, np.minimum(wanted, limit), sums
+        yield rows, bet_on(counts, alpha, delta, cap, variance, per_unit), sums
 
 
 def accuracy_lower_bound(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,30 +60,10 @@ def certify_group(
             strict=True,
         )
     )
-    starts = [
-        (
-            smallest_start_n(
-                test.target, first_delta, _mean_size(guess), bound=test.bound, per_unit=per_unit
-            ),
-            default_start_n(
-                len(candidate),
-                test.target,
-                first_delta,
-                _mean_size(guess),
-                bound=test.bound,
-                per_unit=per_unit,
-            ),
-        )
-        for test, guess in zip(tests, learned.losses, strict=True)
-    ]
-    floor, start_n = max(low for low, _ in starts), max(start for _, start in starts)
-    if protocol.start_n is not None:
-        start_n = protocol.start_n
-        if start_n < floor:
-            raise InputError(
-                f"certify: start_n {start_n} is below {floor}, too few for any threshold"
-            )
-    result = fixed_sequence(sample.confidence[candidate], tests, grid, delta, start_n)
+    starts = _starts(tests, learned, grid, len(candidate), protocol.start_n)
+    result = fixed_sequence(sample.confidence[candidate], tests, grid, delta, starts[:-1])
+    # The last entry is that of all encounters: the one that counts where there is no threshold.
+    start_n = int(starts[result.first])
     threshold = float(grid[result.position]) if result.certified else None
     chosen = np.zeros(0, dtype=np.intp)
     if result.position >= 0:
@@ -130,8 +111,51 @@ def _test(
     )
 
 
-def _mean_size(tune: Losses) -> float:
-    return float(tune.size.mean()) if len(tune) else 1.0
+def _starts(
+    tests: Sequence[ThresholdTest],
+    tune: Sample,
+    grid: NDArray[np.float64],
+    n: int,
+    start_n: int | None,
+) -> NDArray[np.int64]:
+    """How many encounters each threshold must select to be the first, `[J + 1]`.
+
+    Where errors are summed over codes it depends on how many codes encounters have, and confident
+    ones have fewer: tune's mean from each threshold on. The last entry is that of all encounters.
+    Raises `InputError` where ``start_n`` asks for fewer than even zero errors need.
+    """
+    order = np.argsort(-tune.confidence, kind="stable")
+    selected = np.searchsorted(-tune.confidence[order], -grid, side="right")
+    needed = np.ones((len(tests), len(grid) + 1), dtype=np.int64)
+    for row, (test, losses) in enumerate(zip(tests, tune.losses, strict=True)):
+        mean_error = _mean_error(losses)
+        sums = np.concatenate([[0.0], np.cumsum(losses.size[order])])
+        counts = np.append(selected, len(order))
+        means = np.where(counts > 0, sums[counts] / np.maximum(counts, 1), 1.0)
+        settings: dict[str, Any] = {"bound": test.bound, "per_unit": test.per_unit}
+        for size in np.unique(means):
+            default = default_start_n(
+                n,
+                test.target,
+                test.delta,
+                float(size),
+                variance=test.variance,
+                mean_error=mean_error,
+                **settings,
+            )
+            needed[row, means == size] = default if start_n is None else start_n
+        floor = smallest_start_n(test.target, test.delta, float(means[-1]), **settings)
+        if start_n is not None and start_n < floor:
+            raise InputError(
+                f"certify: start_n {start_n} is below {floor}, too few for any threshold"
+            )
+    return np.asarray(needed.max(axis=0), dtype=np.int64)
+
+
+def _mean_error(tune: Losses) -> float:
+    """The mean error of the encounters that have one, 1 where none has."""
+    wrong = tune.error[tune.error > 0.0]
+    return float(wrong.mean()) if len(wrong) else 1.0
 
 
 def _target_result(test: ThresholdTest, rows: NDArray[np.intp], p_value: float) -> TargetResult:

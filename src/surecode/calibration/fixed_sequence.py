@@ -31,13 +31,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from surecode.calibration.betting import LARGEST_BET
+from surecode.calibration.betting import LARGEST_BET, bet_on
 from surecode.calibration.bounds import required_encounters
-from surecode.calibration.targets import Target
+from surecode.calibration.targets import Target, largest_error
 from surecode.calibration.threshold_test import Bound, ThresholdTest
 from surecode.errors import InputError
 
 GRID_SIZE = 400
+LARGEST_START = 2**30
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,15 @@ class SequenceResult:
     """The last threshold accepted; if none was, the first (strictest) one tested.
 
     Where no threshold selects enough encounters to be tested, ``tested`` is false and the counts
-    are those of the most lenient one. ``position`` indexes the grid (-1: the grid is empty).
+    are those of the most lenient one. ``position`` indexes the grid (-1: the grid is empty), and so
+    does ``first``, the strictest threshold tested.
     ``p_values`` are by target; ``complete`` says that the most lenient threshold was accepted.
     """
 
     certified: bool
     tested: bool
     complete: bool
+    first: int
     position: int
     n_selected: int
     p_values: tuple[float, ...]
@@ -89,8 +92,7 @@ def smallest_start_n(
     """
     if bound != "betting":
         return required_encounters(target.level, delta)
-    cap = target.cap if target.average == "codes" and target.cap is not None else 1.0
-    share = max(min(mean_size / cap, 1.0), 1e-9)
+    share = max(min(mean_size / largest_error(target), 1.0), 1e-9)
     gain = math.log1p(LARGEST_BET * target.alpha / (1.0 - target.alpha) * share)
     return math.ceil(-math.log(delta) / gain) * per_unit
 
@@ -103,6 +105,8 @@ def default_start_n(
     *,
     bound: Bound = "exact binomial",
     per_unit: int = 1,
+    variance: float | None = None,
+    mean_error: float = 1.0,
 ) -> int:
     """How many of ``n`` encounters the first threshold must select.
 
@@ -112,12 +116,48 @@ def default_start_n(
     between 77 and the 105 that allow a second error, allow no more errors and only come later:
     simulated with 1,000 encounters (population C of the tests), a start at 77 reached .49 of the
     best possible automation, at 60 and at 99 .38.
+
+    Betting recovers from errors more slowly. Its first threshold selects as many encounters as
+    reach 1 / delta at half the error that the target allows, where a wrong encounter has the
+    ``mean_error`` and bets are made for the ``variance`` (alpha (1 - alpha), by default); in a
+    smaller split a quarter of it, as long as zero errors need no more.
     """
     floor = smallest_start_n(target, delta, mean_size, bound=bound, per_unit=per_unit)
-    with_none = required_encounters(target.level, delta)
-    with_one_error = required_encounters(target.level, delta, errors=1)
-    later = math.ceil(floor * with_one_error / with_none)
-    return later if n >= 4 * later else floor
+    if bound != "betting":
+        later = required_encounters(target.level, delta, errors=1)
+        return later if n >= 4 * later else floor
+    spread = target.alpha * (1.0 - target.alpha) if variance is None else variance
+    later = _betting_start_n(target, delta, mean_size, per_unit, spread, mean_error)
+    return max(floor, min(later, n // 4))
+
+
+def _betting_start_n(
+    target: Target,
+    delta: float,
+    mean_size: float,
+    per_unit: int,
+    variance: float,
+    mean_error: float,
+) -> int:
+    """Fewest encounters whose capital is expected to reach 1 / delta at half the allowed error."""
+    alpha, cap = target.alpha, largest_error(target)
+    size, error = min(mean_size, cap), min(mean_error, cap)
+    wrong = min(0.5 * alpha * size / error, 0.5)
+
+    def enough(n: int) -> bool:
+        bet = float(bet_on(n, alpha, delta, cap, variance, per_unit))
+        lost = math.log1p(-min(bet * max(error - alpha * size, 0.0), LARGEST_BET))
+        growth = (1.0 - wrong) * math.log1p(bet * alpha * size) + wrong * lost
+        return n * growth >= -math.log(delta)
+
+    high = 2
+    while not enough(high) and high < LARGEST_START:
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
 
 
 def fixed_sequence(
@@ -125,16 +165,19 @@ def fixed_sequence(
     tests: Sequence[ThresholdTest],
     grid: NDArray[np.float64],
     delta: float,
-    start_n: int,
+    start_n: int | NDArray[np.int64],
 ) -> SequenceResult:
-    """Test ``grid`` `[J]`, strictly decreasing, on finite confidence `[N]`, ``tests`` at once."""
+    """Test ``grid`` `[J]`, strictly decreasing, on finite confidence `[N]`, ``tests`` at once.
+
+    ``start_n`` is how many encounters the first threshold must select, for each one or for all.
+    """
     order = np.argsort(-confidence, kind="stable")
     n_selected = np.searchsorted(-confidence[order], -grid, side="right").astype(np.int64)
-    start = int(np.searchsorted(n_selected, start_n, side="left"))
-    tested = start < len(grid)
     if not len(grid):
-        return SequenceResult(False, False, False, -1, 0, tuple(1.0 for _ in tests))
-    first = start if tested else len(grid) - 1
+        return SequenceResult(False, False, False, -1, -1, 0, tuple(1.0 for _ in tests))
+    enough = np.flatnonzero(n_selected >= start_n)
+    tested = bool(enough.size)
+    first = int(enough[0]) if tested else len(grid) - 1
     p_values = np.stack([test.p_values(order, n_selected[first:]) for test in tests])
     passed = p_values.max(axis=0) <= delta
     accepted = 0
@@ -145,6 +188,7 @@ def fixed_sequence(
         certified=accepted > 0,
         tested=tested,
         complete=tested and accepted == len(passed),
+        first=first,
         position=first + at,
         n_selected=int(n_selected[first + at]),
         p_values=tuple(float(p) for p in p_values[:, at]),

@@ -37,10 +37,10 @@ Average = Literal["encounters", "codes"]
 STRICT: Final = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
 
 _SAYS = {
-    "precision": "codes assigned are right",
-    "recall": "gold codes are assigned",
-    "f1": "codes agree with gold (F1)",
-    "cost": "weight of the codes agrees with gold",
+    "precision": "codes assigned to {who} are right",
+    "recall": "gold codes of {who} are assigned",
+    "f1": "codes of {who} agree with gold (F1)",
+    "cost": "weight of the codes of {who} agrees with gold",
 }
 
 
@@ -109,15 +109,19 @@ class Target:
         share = f"at least {100.0 * self.level:.12g}%"
         if self.metric == "exact":
             return f"{share} of automatically coded encounters are entirely right"
-        counted = _SAYS[self.metric]
+        alone = self.average == "encounters"
+        who = "an automatically coded encounter" if alone else "automatically coded encounters"
+        said = f"{share} of the {_SAYS[self.metric].format(who=who)}"
         if self.metric == "cost":
-            counted += f", over-coding weighed {self.over:g} and under-coding {self.under:g}"
-        if self.average == "encounters":
-            return f"{share}, on average over automatically coded encounters, of {counted}"
-        return (
-            f"{share}, over all automatically coded encounters together, of {counted}, where one "
-            f"encounter counts with at most {self.cap:g} errors"
-        )
+            said += f", over-coding weighed {self.over:g} and under-coding {self.under:g}"
+        if alone:
+            return f"{said}, on average over encounters"
+        return f"{said}; one encounter counts with at most {self.cap:g} errors"
+
+
+def largest_error(target: Target) -> float:
+    """The most error that one encounter counts with."""
+    return 1.0 if target.average == "encounters" or target.cap is None else target.cap
 
 
 @dataclass(frozen=True)
@@ -200,7 +204,7 @@ def encounter_losses(
         share = np.divide(error, size, out=np.zeros(len(error)), where=size > 0.0)
         none = np.zeros(len(share), dtype=bool)
         return Losses(np.minimum(share, 1.0), np.ones(len(share)), 1.0, False, none)
-    cap = float(target.cap or 0.0)
+    cap = largest_error(target)
     return Losses(np.minimum(error, cap), size, cap, False, error > cap)
 
 
