@@ -113,3 +113,40 @@ def test_a_head_without_descriptions_takes_no_codes(
     assert "train with head=descriptions" in line
     assert line.count("\n") == 1
     assert not (tmp_path / "grown").exists()
+
+
+def test_other_promises_on_one_trained_coder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another target, groups, a family and a learned confidence, each by calibrating alone."""
+    monkeypatch.chdir(tmp_path)
+    words = (*SMALL, "data.encounters=160", "adapter=frozen")
+    for stage in ("prepare", "train"):
+        assert main([stage, *words]) == 0
+    capsys.readouterr()
+    level = "specialty.target.level=0.3"
+    assert main(["calibrate", *words, level, "calibration.confidence=learned"]) == 0
+    assert "Automation by level" in capsys.readouterr().out
+    first = figures("calibrate")
+    assert [row["chosen"] for row in first["confidence"] if row["name"] == "learned"] in (
+        [True],
+        [],
+    )
+    assert first["test_number"] == 1
+    calibrator = json.loads(next(Path("runs").rglob("calibrator.json")).read_text())
+    assert calibrator["facts"] is not None
+    code_precision = ("target@specialty.target=code_precision", level)
+    assert main(["calibrate", *words, *code_precision, "calibration.group_by=[setting]"]) == 0
+    second = figures("calibrate")
+    assert second["promise"][0].startswith("at least 30% of the codes assigned to automatically")
+    assert all(group["name"].startswith("setting=") for group in second["groups"])
+    assert second["test_number"] == 2
+    # The confidence of another specialty learns from this one's tune split.
+    holm = ("calibration.family=holm", "calibration.specialties=[radiology]")
+    assert main(["calibrate", *words, level, *holm]) == 0
+    assert figures("calibrate")["groups"][0]["delta"] == pytest.approx(0.05)
+    assert main(["calibrate", *words, level, "calibration.pool=[radiology]"]) == 2
+    assert "run `surecode calibrate specialty=radiology` first" in capsys.readouterr().err
+    Path("artifacts/radiology").mkdir()
+    Path("artifacts/radiology/calibrate.json").write_text(json.dumps(first))
+    assert main(["calibrate", *words, level, "calibration.pool=[radiology]"]) == 0
