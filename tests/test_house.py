@@ -26,6 +26,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LEVELS = {
     "errors": 0,
     "files": 0,
+    "page": 1,
     "encounter": 1,
     "codes": 1,
     "settings": 2,

@@ -279,14 +279,14 @@ def test_the_promise_names_the_level(level: float, metric: Metric) -> None:
         (Target(), "at least 95% of automatically coded encounters are entirely right"),
         (
             Target("precision", 0.995),
-            "at least 99.5% of the codes assigned to an automatically coded encounter are right, on "
-            "average over encounters",
+            "at least 99.5% of the codes assigned to an automatically coded encounter are right, "
+            "on average over encounters",
         ),
         (
             Target("cost", 0.9, average="codes", cap=4.0, over=2.0, under=0.5),
-            "at least 90% of the weight of the codes of automatically coded encounters agrees with "
-            "gold, over-coding weighed 2 and under-coding 0.5; one encounter counts with at most 4 "
-            "errors",
+            "at least 90% of the weight of the codes of automatically coded encounters agrees "
+            "with gold, over-coding weighed 2 and under-coding 0.5; one encounter counts with at "
+            "most 4 errors",
         ),
     ],
 )

@@ -8,6 +8,7 @@ incomplete beta functions.
 from __future__ import annotations
 
 from bisect import bisect_left
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -69,6 +70,7 @@ def clopper_pearson(
     return low, high
 
 
+@cache
 def required_encounters(level: float, delta: float, errors: int = 0) -> int:
     """Fewest encounters that certify accuracy ``level`` with risk ``delta`` despite ``errors``.
 

@@ -19,9 +19,10 @@ from surecode.calibration.certificate_tables import (
     sentence,
     target_tables,
 )
-from surecode.calibration.page_elements import items, page, paragraph, picture, section, table, text
 from surecode.calibration.required import Plan
 from surecode.errors import InputError
+from surecode.page.characters import text
+from surecode.page.elements import items, page, paragraph, picture, section, table
 
 CHECK = (
     'python -c "import hashlib, json; '

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from surecode.calibration.bounds import required_encounters
 from surecode.calibration.certificate import Certificate, GroupResult, TargetResult
-from surecode.calibration.page_elements import table
 from surecode.calibration.required import Plan
+from surecode.page.elements import table
 
 GROUP_HEADS = (
     "Group",

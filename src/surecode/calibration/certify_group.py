@@ -132,6 +132,8 @@ def _starts(
         sums = np.concatenate([[0.0], np.cumsum(losses.size[order])])
         counts = np.append(selected, len(order))
         means = np.where(counts > 0, sums[counts] / np.maximum(counts, 1), 1.0)
+        # A few sizes to work out, not hundreds, and rather too many encounters than too few.
+        means = np.maximum(np.floor(4.0 * means), 1.0) / 4.0
         settings: dict[str, Any] = {"bound": test.bound, "per_unit": test.per_unit}
         for size in np.unique(means):
             default = default_start_n(
@@ -144,7 +146,7 @@ def _starts(
                 **settings,
             )
             needed[row, means == size] = default if start_n is None else start_n
-        floor = smallest_start_n(test.target, test.delta, float(means[-1]), **settings)
+        floor = smallest_start_n(test.target, test.delta, float(means.max()), **settings)
         if start_n is not None and start_n < floor:
             raise InputError(
                 f"certify: start_n {start_n} is below {floor}, too few for any threshold"

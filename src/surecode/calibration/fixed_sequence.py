@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from surecode.calibration.betting import LARGEST_BET, bet_on
+from surecode.calibration.betting import LARGEST_BET
 from surecode.calibration.bounds import required_encounters
 from surecode.calibration.targets import Target, largest_error
 from surecode.calibration.threshold_test import Bound, ThresholdTest
@@ -118,9 +118,11 @@ def default_start_n(
     best possible automation, at 60 and at 99 .38.
 
     Betting recovers from errors more slowly. Its first threshold selects as many encounters as
-    reach 1 / delta at half the error that the target allows, where a wrong encounter has the
-    ``mean_error`` and bets are made for the ``variance`` (alpha (1 - alpha), by default); in a
-    smaller split a quarter of it, as long as zero errors need no more.
+    reach 1 / delta at a quarter of the error that the target allows, where a wrong encounter has
+    the ``mean_error`` and bets are made for the ``variance`` (alpha (1 - alpha), by default); in a
+    smaller split a quarter of it, as long as zero errors need no more. Simulated with 300 to 3,000
+    encounters of ten populations this reached .71 of the best possible automation, half of the
+    allowed error .69, and a quarter of it in an eighth of the split .66.
     """
     floor = smallest_start_n(target, delta, mean_size, bound=bound, per_unit=per_unit)
     if bound != "betting":
@@ -139,13 +141,14 @@ def _betting_start_n(
     variance: float,
     mean_error: float,
 ) -> int:
-    """Fewest encounters whose capital is expected to reach 1 / delta at half the allowed error."""
+    """Fewest encounters whose capital is expected to reach 1 / delta at a quarter of the error."""
     alpha, cap = target.alpha, largest_error(target)
     size, error = min(mean_size, cap), min(mean_error, cap)
-    wrong = min(0.5 * alpha * size / error, 0.5)
+    wrong = min(0.25 * alpha * size / error, 0.5)
+    most = LARGEST_BET / ((1.0 - alpha) * cap * per_unit)
 
     def enough(n: int) -> bool:
-        bet = float(bet_on(n, alpha, delta, cap, variance, per_unit))
+        bet = min(math.sqrt(-2.0 * math.log(delta) / (n * variance)), most)
         lost = math.log1p(-min(bet * max(error - alpha * size, 0.0), LARGEST_BET))
         growth = (1.0 - wrong) * math.log1p(bet * alpha * size) + wrong * lost
         return n * growth >= -math.log(delta)

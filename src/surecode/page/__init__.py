@@ -1,0 +1,1 @@
+"""Static HTML pages that need no network and run nothing."""
