@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from surecode.errors import InputError
 from surecode.evidence.highlight import Mark, highlight
+from surecode.page.characters import visible
 
 
 class Page(HTMLParser):
@@ -51,7 +52,7 @@ class Page(HTMLParser):
 
 @st.composite
 def marked(draw: st.DrawFn) -> tuple[str, list[Mark]]:
-    text = draw(st.text(st.characters(codec="utf-8") | st.sampled_from("<>&\"'\n"), min_size=1))
+    text = draw(st.text(st.characters(codec="utf-8") | st.sampled_from("<>&\"'\n\r\0"), min_size=1))
     starts = draw(st.lists(st.integers(0, len(text) - 1), max_size=6))
     labels = st.sampled_from(["I10", "J18.9", "R05.9"])
     return text, [Mark(s, draw(st.integers(s + 1, len(text))), draw(labels)) for s in starts]
@@ -61,7 +62,7 @@ def marked(draw: st.DrawFn) -> tuple[str, list[Mark]]:
 def test_text_and_titles_are_those_given(case: tuple[str, list[Mark]]) -> None:
     text, marks = case
     page = Page(highlight(text, marks))
-    assert page.text == text
+    assert page.text == visible(text)
     assert page.tags <= {"div", "mark", "sup"}
     for position, (_, title) in enumerate(page.characters):
         expected = {mark.label for mark in marks if mark.start <= position < mark.end}
@@ -91,6 +92,19 @@ def test_where_two_marks_overlap_the_text_is_darker_and_names_both() -> None:
 def test_offsets_are_code_points() -> None:
     page = Page(highlight("😷 fiebre", [Mark(2, 8, "R50.9")]))
     assert "".join(c for c, title in page.characters if title) == "fiebre"
+
+
+def test_a_control_character_moves_no_mark() -> None:
+    html = highlight("a\0b\r\nfever\x07", [Mark(5, 10, "R50.9")])
+    page = Page(html)
+    assert page.text == "a␀b\r\nfever␇"
+    assert "".join(c for c, title in page.characters if title) == "fever"
+    assert "\r" not in html
+
+
+def test_each_line_runs_in_its_own_direction() -> None:
+    html = highlight("דלקת\nfever", [])
+    assert html.startswith('<div dir="auto" style="white-space: pre-wrap; unicode-bidi: plaintext"')
 
 
 def test_a_text_without_evidence_has_no_marks() -> None:

@@ -10,7 +10,8 @@ from transformers import PreTrainedTokenizerBase
 
 from surecode.data.windows import Windower
 from surecode.encounter import Encounter
-from surecode.evidence.words import WORD, Word, score_words
+from surecode.errors import InputError
+from surecode.evidence.words import WORD, Word, map_words, score_words
 
 WORDS = [
     "fever",
@@ -138,3 +139,42 @@ def test_documents_do_not_mix() -> None:
 def test_a_document_without_words_gives_none() -> None:
     document, offsets = np.zeros(2, dtype=np.int64), np.array([[0, 1], [1, 2]])
     assert score_words(["?!"], document, offsets, np.ones(2)) == []
+
+
+@given(texts=TEXTS, data=st.data())
+def test_one_map_scores_every_code(texts: list[str], data: st.DataObject) -> None:
+    places = [
+        (position, start, data.draw(st.integers(start, len(text))))
+        for position, text in enumerate(texts)
+        for start in range(len(text))
+    ]
+    document = np.array([position for position, _, _ in places], dtype=np.int64)
+    offsets = np.array([place[1:] for place in places], dtype=np.int64).reshape(-1, 2)
+    found = map_words(texts, document, offsets)
+    assert found.holder.shape == document.shape
+    for seed in range(3):
+        scores = np.random.default_rng(seed).normal(size=len(places))
+        words = found.words(scores)
+        assert words == score_words(texts, document, offsets, scores)
+        assert [[w.document, w.index, w.start, w.end] for w in words] == found.places.tolist()
+        for place, word in enumerate(words):
+            assert word.score == pytest.approx(scores[found.holder == place].sum(), abs=1e-9)
+    assert set(found.holder.tolist()) - {-1} == set(range(len(found.places)))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_contribution_that_is_no_number_is_refused(bad: float) -> None:
+    offsets = np.array([[0, 5], [5, 6]])
+    for place in range(2):  # of a word, or of a sign that belongs to none
+        scores = np.ones(2)
+        scores[place] = bad
+        with pytest.raises(InputError, match="not a finite number") as error:
+            score_words(["fever."], np.zeros(2, dtype=np.int64), offsets, scores)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("shape", [(3,), (1,), (2, 1), ()])
+def test_contributions_of_other_tokens_are_refused(shape: tuple[int, ...]) -> None:
+    offsets = np.array([[0, 5], [5, 6]])
+    with pytest.raises(InputError, match="one per content token"):
+        score_words(["fever."], np.zeros(2, dtype=np.int64), offsets, np.ones(shape))

@@ -12,7 +12,14 @@ import evaluate
 
 from surecode.errors import InputError
 
-MODULES = ("coding_f1", "exact_match_ratio", "mean_average_precision")
+MODULES = (
+    "coding_f1",
+    "codiesp_x",
+    "evidence_auprc",
+    "evidence_f1",
+    "exact_match_ratio",
+    "mean_average_precision",
+)
 
 
 def folder(name: str) -> Path:

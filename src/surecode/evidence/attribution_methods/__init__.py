@@ -1,0 +1,1 @@
+"""The ways to attribute a logit to tokens, one file for each idea."""
