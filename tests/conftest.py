@@ -188,7 +188,8 @@ def tiny_coder(
     from surecode.coding import Coder
     from surecode.data.windows import Windower
     from surecode.encounter import Code
-    from surecode.evidence.spans import SpanPolicy
+    from surecode.evidence.policy import EvidencePolicy
+    from surecode.evidence.span_policy import SpanPolicy
 
     network = tiny_network()
     network.requires_grad_(False)
@@ -203,7 +204,8 @@ def tiny_coder(
         hashes={"model": "m", "label_space": "l", "calibrator": "c"},
         runtime="torch-cpu",
         calibrator=Calibrator(ProbabilityCalibrator(), Decoding(0.05), ConfidenceModel.product()),
-        spans=SpanPolicy(positive_mass=0.6, maximum_gap=1, maximum_spans=3),
+        # Nothing is deleted and nothing doubted: an untrained head finds evidence anywhere.
+        evidence=EvidencePolicy(SpanPolicy(0.6, 1, 3), deletion="none", doubts=()),
     )
 
 
@@ -217,7 +219,7 @@ def _certificate_at(
     group_by: tuple[str, ...] = (),
     names: tuple[str, ...] = ("",),
 ) -> Certificate:
-    """A certificate of radiology until 2026-10-01 with one threshold for every group; None: none."""
+    """A certificate of radiology until 2026-10-01 with one threshold for every group."""
     from surecode.calibration.certificate import Certificate, GroupResult, TargetResult
     from surecode.calibration.targets import Target
 
@@ -287,7 +289,8 @@ def sealed_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from surecode.codes.label_space import LabelSpace
     from surecode.config import compose_config, parse
     from surecode.encounter import Code
-    from surecode.evidence.spans import SpanPolicy
+    from surecode.evidence.policy import EvidencePolicy
+    from surecode.evidence.span_policy import SpanPolicy
     from surecode.settings import Config
 
     overrides = ["specialty=radiology", "encoder.window_length=64", "adapter.layers=[5]"]
@@ -309,10 +312,11 @@ def sealed_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer = load_tokenizer(config.encoder)
     write_weights(folder, network, lock, codes, tokenizer, settings)
     calibrator = Calibrator(ProbabilityCalibrator(), Decoding(0.05), ConfidenceModel.product())
-    write_calibrator(folder, calibrator, SpanPolicy(0.6, 1, 3), Runtime("fp32", "sdpa"))
+    policy = EvidencePolicy(SpanPolicy(0.6, 1, 3), deletion="none", doubts=())
+    write_calibrator(folder, calibrator, policy, Runtime("fp32", "sdpa"))
     certificate = _certificate_at(
         0.0,
-        certified_hashes(load_trained(folder).hashes, calibrator),
+        certified_hashes(load_trained(folder).hashes, calibrator, policy),
         date(2026, 3, 31),
     )
     write_certificate(certificate, folder / "certificate.json")

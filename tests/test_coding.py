@@ -64,7 +64,7 @@ def test_a_record_says_who_made_it(tiny_coder: Coder, encounters: list[Encounter
     assert record.hashes == tiny_coder.hashes
     assert (record.mode, record.route, record.threshold) == ("assist", "review", None)
     assert json.loads(record.to_json()) == json.loads(json.dumps(record.to_dict()))
-    assert next(iter(record.to_dict().items())) == ("schema", "surecode.decision/1")
+    assert next(iter(record.to_dict().items())) == ("schema", "surecode.decision/2")
 
 
 # ---- codes and their evidence --------------------------------------------------------------------
@@ -128,7 +128,7 @@ def test_the_output_adds_up(tiny_coder: Coder, encounters: list[Encounter]) -> N
     bias = tiny_coder.network.head.bias.numpy()
     for encounter in encounters:
         output = tiny_coder.run(encounter)
-        contributions = tiny_coder.contributions(output, [2, 0])
+        contributions = tiny_coder.explainer().scores(output, [2, 0], "head")
         assert contributions.shape == (output.windows.tokens, 2)
         np.testing.assert_allclose(
             contributions.sum(0) + bias[[2, 0]], output.logits[[2, 0]], atol=1e-5
@@ -206,7 +206,7 @@ def test_an_empty_note_is_refused(tiny_coder: Coder, note: str) -> None:
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("missing", ["calibrator", "spans"])
+@pytest.mark.parametrize("missing", ["calibrator", "evidence"])
 def test_a_coder_that_was_never_calibrated_gives_logits_and_no_records(
     tiny_coder: Coder, encounters: list[Encounter], missing: str
 ) -> None:

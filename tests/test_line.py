@@ -159,7 +159,7 @@ def test_all_contract_files_are_there(line: Line) -> None:
     bundle = (
         *("adapter/adapter_config.json", "adapter/adapter_model.safetensors", "head.safetensors"),
         *("calibrator.json", "card.md", "certificate.json", "coder.json", "encoder.lock.json"),
-        *("label_space.json", "manifest.json", "runtime.json", "spans.json"),
+        *("label_space.json", "manifest.json", "runtime.json", "evidence.json"),
         *("tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json"),
     )
     expected = {f"bundle/{name}" for name in bundle} | {f"{stage}.json" for stage in STAGES}

@@ -7,7 +7,7 @@ depend on what else was coded.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version
@@ -15,7 +15,6 @@ from importlib.metadata import version
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from surecode.calibration.certificate import Certificate
 from surecode.calibration.groups import group_name
@@ -24,35 +23,24 @@ from surecode.coder.network import Network
 from surecode.codes.label_space import LabelSpace
 from surecode.codes.releases import release_of, title
 from surecode.data.batches import collate
-from surecode.data.windows import Windower, Windows
+from surecode.data.windows import Windower
 from surecode.decide import decide
 from surecode.encounter import Code, Document, Encounter
 from surecode.errors import InputError
-from surecode.evidence.spans import SpanPolicy, evidence_spans
-from surecode.evidence.words import score_words
-from surecode.record import CodeDecision, DecisionRecord, Quote
-
-# Most tokens of one encoder call: a chart of any length is coded at bounded memory.
-CALL_TOKENS = 4096
-
-
-@dataclass(frozen=True)
-class Output:
-    """What the network says of one encounter. T content tokens, D width, K codes."""
-
-    windows: Windows
-    states: Tensor  # [T, D]
-    logits: NDArray[np.float32]  # [K]
+from surecode.evidence.policy import EvidencePolicy
+from surecode.explaining import CALL_TOKENS, Explainer, Output
+from surecode.record import CodeDecision, DecisionRecord
 
 
 @dataclass(frozen=True)
 class Coder:
     """One specialty's coder, ready to code.
 
-    ``calibrator`` and ``spans`` are None for a coder that was trained but not calibrated: it gives
-    logits, no records. ``include`` says by field which encounters the certificate was made on;
-    ``hashes`` name model, calibrator and label space, as the certificate does. ``demotion`` is why
-    nothing is automated although the certificate is in force: an alarm of `surecode.monitoring`.
+    ``calibrator`` and ``evidence`` are None for a coder that was trained but not calibrated: it
+    gives logits, no records. ``include`` says by field which encounters the certificate was made
+    on; ``hashes`` name model, calibrator and label space, as the certificate does. ``demotion`` is
+    why nothing is automated although the certificate is in force: an alarm of
+    `surecode.monitoring`.
     """
 
     specialty: str
@@ -64,7 +52,7 @@ class Coder:
     runtime: str
     include: Mapping[str, Collection[str]] = field(default_factory=dict)
     calibrator: Calibrator | None = None
-    spans: SpanPolicy | None = None
+    evidence: EvidencePolicy | None = None
     certificate: Certificate | None = None
     demotion: str | None = None
 
@@ -77,15 +65,6 @@ class Coder:
             states = self.network.encode(batch)
             logits = self.network.read(states, batch.tokens)[0]
         return Output(windows, states, logits.cpu().numpy())
-
-    def contributions(self, output: Output, positions: Sequence[int]) -> NDArray[np.float32]:
-        """What each token adds to the logits of some codes, ``[T, len(positions)]``."""
-        with torch.inference_mode():
-            codes = torch.tensor(list(positions), dtype=torch.int64, device=output.states.device)
-            found: NDArray[np.float32] = (
-                self.network.contributions(output.states, codes).cpu().numpy()
-            )
-        return found
 
     def logits(self, encounters: Iterable[Encounter]) -> Iterator[NDArray[np.float32]]:
         """Logits ``[K]`` of each encounter."""
@@ -109,17 +88,20 @@ class Coder:
         self, encounter: Encounter, output: Output, today: date | None = None
     ) -> DecisionRecord:
         """The decision record of what the network said of an encounter."""
-        if self.calibrator is None or self.spans is None:
-            raise InputError(
-                f"the coder of {self.specialty} is not calibrated; run `surecode calibrate` first"
-            )
+        explain, calibrator = self.explainer(), self.calibrator
+        assert calibrator is not None  # no explainer without it
         day = today or date.today()
-        finder = self.calibrator.facts
+        finder = calibrator.facts
         facts = None
         if finder is not None:
             facts = finder([encounter], [output.windows], self.label_space)
-        probabilities, assigned, confidence = self.calibrator(output.logits[None], facts)
+        probabilities, assigned, confidence = calibrator(output.logits[None], facts)
         chosen = np.flatnonzero(assigned[0])
+        ranked = sorted(chosen.tolist(), key=lambda k: (-probabilities[0, k], k))
+        codes = [self.label_space.codes[k] for k in ranked]
+        evidence = explain(
+            encounter, output, codes, ranked, [float(probabilities[0, k]) for k in ranked]
+        )
         group = self.group(encounter)
         decision = decide(
             float(confidence[0]),
@@ -130,32 +112,50 @@ class Coder:
             in_scope=self.in_scope(encounter),
             group=group,
             demotion=self.demotion,
+            doubts=[found.doubt for found in evidence if found.doubt is not None],
         )
         certified = None if self.certificate is None else self.certificate.group(group)
-        ranked = sorted(chosen.tolist(), key=lambda k: (-probabilities[0, k], k))
-        contributions = self.contributions(output, ranked)
         return DecisionRecord(
             encounter_id=encounter.encounter_id,
             specialty=self.specialty,
+            documents={d.document_id: d.sha256 for d in encounter.documents},
             mode=decision.mode,
             route=decision.route,
             reasons=decision.reasons,
             codes=tuple(
-                self._code_decision(
-                    encounter,
-                    output.windows,
-                    contributions[:, column],
-                    self.spans,
-                    k,
-                    float(probabilities[0, k]),
+                CodeDecision(
+                    system=code.system,
+                    value=code.value,
+                    release=release_of(code.system, encounter.date_of_service),
+                    title=title(code),
+                    probability=float(probabilities[0, k]),
+                    source="neural",
+                    evidence=found.quotes,
+                    doubt=found.doubt,
+                    verification=found.verification,
                 )
-                for column, k in enumerate(ranked)
+                for code, k, found in zip(codes, ranked, evidence, strict=True)
             ),
             confidence=float(confidence[0]),
             threshold=None if certified is None else certified.threshold,
             certificate_id=None if self.certificate is None else self.certificate.id,
             versions={"surecode": version("surecode"), "runtime": self.runtime},
             hashes=dict(self.hashes),
+        )
+
+    def explainer(self) -> Explainer:
+        """What explains this coder's codes; raises `InputError` where it is not calibrated."""
+        if self.calibrator is None or self.evidence is None:
+            raise InputError(
+                f"the coder of {self.specialty} is not calibrated; run `surecode calibrate` first"
+            )
+        return Explainer(
+            network=self.network,
+            mask_id=self.windower.mask_id,
+            padding_id=self.padding_id,
+            probabilities=self.calibrator.probabilities,
+            cut=self.calibrator.decoding.threshold,
+            policy=self.evidence,
         )
 
     def in_scope(self, encounter: Encounter) -> bool:
@@ -177,33 +177,6 @@ class Coder:
             odds = self.calibrator.probabilities.log_odds(logits[None])[0]
         order = np.lexsort([-logits, -odds])
         return [self.label_space.codes[k] for k in order]
-
-    def _code_decision(
-        self,
-        encounter: Encounter,
-        windows: Windows,
-        contributions: NDArray[np.float32],
-        policy: SpanPolicy,
-        position: int,
-        probability: float,
-    ) -> CodeDecision:
-        code = self.label_space.codes[position]
-        texts = [document.text for document in encounter.documents]
-        words = score_words(texts, windows.document, windows.offsets, contributions)
-        evidence = tuple(
-            Quote(
-                encounter.documents[span.document].document_id,
-                span.start,
-                span.end,
-                texts[span.document][span.start : span.end],
-                span.score,
-            )
-            for span in evidence_spans(words, texts, policy)
-        )
-        release = release_of(code.system, encounter.date_of_service)
-        return CodeDecision(
-            code.system, code.value, release, title(code), probability, "neural", evidence
-        )
 
     def _encounter(self, text: str, day: date) -> Encounter:
         return Encounter(

@@ -7,7 +7,7 @@ reaches the threshold that is certified for the encounter's group.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -25,12 +25,12 @@ class Decision:
     reasons: tuple[str, ...]
 
 
-def eligible(codes: int) -> bool:
-    """Whether an encounter may be automated at all: nothing can be billed without a code.
+def eligible(codes: int, doubts: Sequence[str] = ()) -> bool:
+    """Whether an encounter may be automated at all: with a code to bill, and no doubt about any.
 
     The certificate is made on the same population, so this rule stands here for both.
     """
-    return codes > 0
+    return codes > 0 and not doubts
 
 
 def decide(
@@ -42,6 +42,7 @@ def decide(
     in_scope: bool = True,
     group: str = EVERYONE,
     demotion: str | None = None,
+    doubts: Sequence[str] = (),
 ) -> Decision:
     """Choose the route of one encounter.
 
@@ -55,6 +56,7 @@ def decide(
             certificate was made on no others.
         group: the encounter's group, by the fields that the certificate groups by.
         demotion: why the specialty was demoted to review (`surecode.monitoring.demotion`).
+        doubts: why the evidence of codes needs a person, one reason for each such code.
     """
     if certificate is None:
         return Decision("assist", "review", ("there is no certificate",))
@@ -64,6 +66,8 @@ def decide(
     if demotion is not None:
         return Decision("assist", "review", (demotion,))
     route, reason = _route(confidence, codes, certificate.group(group), group, in_scope)
+    if route == "auto" and doubts:
+        return Decision("autonomous", "review", tuple(doubts))
     return Decision("autonomous", route, (reason,))
 
 

@@ -7,20 +7,47 @@ byte, alone or among others, today or after a restart.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Literal
 
-SCHEMA = "surecode.decision/1"
+from pydantic import TypeAdapter, ValidationError
+
+from surecode.errors import InputError
+
+SCHEMA = "surecode.decision/2"
 
 Route = Literal["auto", "review"]
 Mode = Literal["autonomous", "assist"]
 
 
 @dataclass(frozen=True)
+class Place:
+    """Characters ``start`` to ``end`` of a document: another mention of a quote."""
+
+    document_id: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """How a quote is meant; its fields are those of `surecode.evidence.assertion.Assertion`."""
+
+    polarity: str
+    certainty: str
+    time: str
+    experiencer: str
+
+
+@dataclass(frozen=True)
 class Quote:
     """One span that a code stands on: ``text[start:end] == quote`` in the named document.
 
-    ``score`` is its share of all that speaks for the code.
+    ``score`` is its share of all that speaks for the code; ``section`` the kind of the section that
+    it stands in; ``mentions`` the other places of the same words; ``low`` marks evidence of low
+    confidence: the best there is, though not enough.
     """
 
     document_id: str
@@ -28,11 +55,29 @@ class Quote:
     end: int
     quote: str
     score: float
+    section: str | None
+    meaning: Meaning
+    mentions: tuple[Place, ...]
+    low: bool
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """What becomes of a code's probability without its quotes, and with nothing but them."""
+
+    status: Literal["verified", "partial", "diffuse", "none"]
+    p_without: float | None
+    p_only: float | None
+    flips: bool
 
 
 @dataclass(frozen=True)
 class CodeDecision:
-    """One assigned code, the probability that it is right, and its evidence."""
+    """One assigned code, the probability that it is right, and its evidence.
+
+    ``doubt`` is why its evidence needs a person; ``verification`` is None where the evidence was
+    not deleted.
+    """
 
     system: str
     value: str
@@ -41,6 +86,8 @@ class CodeDecision:
     probability: float
     source: Literal["neural"]
     evidence: tuple[Quote, ...]
+    doubt: str | None
+    verification: Deleted | None
 
 
 @dataclass(frozen=True)
@@ -48,11 +95,13 @@ class DecisionRecord:
     """What was decided about an encounter, why, and by which versions.
 
     ``mode`` is "autonomous" where a certificate in force may release encounters without a person,
-    "assist" where every encounter goes to review whatever its confidence.
+    "assist" where every encounter goes to review whatever its confidence. ``documents`` are the
+    SHA-256 of the texts that were coded, by document id.
     """
 
     encounter_id: str
     specialty: str
+    documents: dict[str, str]
     mode: Mode
     route: Route
     reasons: tuple[str, ...]
@@ -67,6 +116,26 @@ class DecisionRecord:
         """Plain values for JSON, the schema's name first."""
         return {"schema": SCHEMA} | asdict(self)
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> DecisionRecord:
+        """The inverse of :meth:`to_dict`; raises `InputError` on another schema or wrong values."""
+        plain = dict(values)
+        if plain.pop("schema", None) != SCHEMA:
+            raise InputError(f"decision record: is not of schema {SCHEMA}; code the encounter anew")
+        try:
+            # As JSON, so that lists become tuples and nothing else is taken for what it is not.
+            return _reader().validate_json(json.dumps(plain), strict=True)
+        except ValidationError as error:
+            place = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+            raise InputError(
+                f"decision record: {place} is wrong; code the encounter anew"
+            ) from None
+
     def to_json(self, indent: int | None = None) -> str:
         """JSON text; the same record gives the same text."""
         return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent, allow_nan=False)
+
+
+@cache
+def _reader() -> TypeAdapter[DecisionRecord]:
+    return TypeAdapter(DecisionRecord)

@@ -16,6 +16,10 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Shares = dict[Split, Share]
 
 
+# `surecode.evidence.policy` says what they mean.
+Doubt = Literal["absent", "negated", "hypothetical", "family", "historical", "uncertain"]
+
+
 class Settings(BaseModel):
     """A frozen group of settings; a key that is not listed is an error."""
 
@@ -156,7 +160,10 @@ class HeadSettings(Settings):
 
 
 class LossSettings(Settings):
-    """What training minimises; ``evidence_weight`` adds attention towards gold spans."""
+    """What training minimises; ``evidence_weight`` adds attention towards gold spans.
+
+    ``gradient_weight`` adds the norm of each encounter's gradient with respect to its embeddings.
+    """
 
     kind: Literal["binary_cross_entropy", "asymmetric", "focal"]
     label_smoothing: float = Field(ge=0, lt=1)
@@ -164,6 +171,7 @@ class LossSettings(Settings):
     focus_negative: float = Field(ge=0)
     margin: float = Field(ge=0, lt=1)
     evidence_weight: float = Field(ge=0)
+    gradient_weight: float = Field(ge=0)
 
 
 class OptimSettings(Settings):
@@ -237,11 +245,26 @@ class CalibrationSettings(Settings):
 
 
 class AttributionSettings(Settings):
-    """From token contributions to spans, and the share checked by integrated gradients."""
+    """From attribution to spans, their verification, and the share checked by integrated gradients.
 
+    What is not named here is said in `surecode.evidence.policy` and
+    `surecode.evidence.span_policy`. ``tuned`` chooses the thresholds of spans on tune, where it
+    marks evidence; ``pages`` is how many encounters `surecode explain` writes an audit page of.
+    """
+
+    method: Literal["head", "attention", "input_x_gradient", "attingrad", "integrated_gradients"]
+    mass_left_out: float = Field(ge=0, lt=1)
+    deletion: Literal["none", "without", "both"]
+    doubts: tuple[Doubt, ...]
+    tuned: bool
     positive_mass: float = Field(gt=0, le=1)
     maximum_gap: int = Field(ge=0)
     maximum_spans: int = Field(ge=1)
+    maximum_words: int = Field(ge=1)
+    seed: float = Field(ge=0, lt=1)
+    grow: float = Field(gt=0, le=1)
+    stop_words: Literal["english", "spanish", "both", "none"]
+    pages: int = Field(ge=0)
     integrated_gradients_share: float = Field(ge=0, le=1)
     integrated_gradients_steps: int = Field(ge=2)
 

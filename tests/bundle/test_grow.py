@@ -32,7 +32,8 @@ from surecode.codes.label_space import LabelSpace
 from surecode.data.windows import Windower
 from surecode.encounter import Code, Encounter
 from surecode.errors import InputError
-from surecode.evidence.spans import SpanPolicy
+from surecode.evidence.policy import EvidencePolicy
+from surecode.evidence.span_policy import SpanPolicy
 from surecode.files import read_json, write_json
 from surecode.settings import AdapterSettings, EncoderSettings, HeadSettings
 
@@ -91,9 +92,10 @@ def write_bundle(
     calibrator = Calibrator(
         ProbabilityCalibrator(2.0, 0.5), Decoding(0.05), ConfidenceModel.product()
     )
-    write_calibrator(folder, calibrator, SpanPolicy(0.6, 1, 3), Runtime("fp32", "sdpa"))
+    policy = EvidencePolicy(SpanPolicy(0.6, 1, 3), deletion="none", doubts=())
+    write_calibrator(folder, calibrator, policy, Runtime("fp32", "sdpa"))
     certificate = certificate_at(
-        0.0, certified_hashes(load_trained(folder).hashes, calibrator), DAY
+        0.0, certified_hashes(load_trained(folder).hashes, calibrator, policy), DAY
     )
     write_certificate(certificate, folder / "certificate.json")
     (folder / "card.md").write_text("# a bundle for tests\n")

@@ -31,7 +31,7 @@ TRAINED = (
     "label_space.json",
     "tokenizer/tokenizer.json",
 )
-CHOSEN = ("calibrator.json", "certificate.json", "spans.json")
+CHOSEN = ("calibrator.json", "certificate.json", "evidence.json")
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_written_weights_are_read_back_bit_for_bit(bundle: Path) -> None:
 
 def test_a_coder_fresh_from_training_gives_logits_and_no_records(sealed_bundle: Path) -> None:
     trained = load_trained(sealed_bundle)
-    assert (trained.calibrator, trained.spans, trained.certificate) == (None, None, None)
+    assert (trained.calibrator, trained.evidence, trained.certificate) == (None, None, None)
     with pytest.raises(InputError, match="not calibrated; run `surecode calibrate` first"):
         trained.code(NOTE, TODAY)
 
@@ -182,6 +182,6 @@ def test_a_calibrator_is_hashed_by_what_it_does(coder: surecode.Coder) -> None:
 
     assert coder.calibrator is not None
     equal = replace(coder.calibrator, probabilities=ProbabilityCalibrator())
-    assert certified_hashes(coder.hashes, equal) == coder.hashes
+    assert certified_hashes(coder.hashes, equal, coder.evidence) == coder.hashes
     steeper = replace(coder.calibrator, probabilities=ProbabilityCalibrator(slope=2.0))
-    assert certified_hashes(coder.hashes, steeper) != coder.hashes
+    assert certified_hashes(coder.hashes, steeper, coder.evidence) != coder.hashes

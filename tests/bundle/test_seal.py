@@ -23,10 +23,10 @@ FILES = (
     "certificate.json",
     "coder.json",
     "encoder.lock.json",
+    "evidence.json",
     "head.safetensors",
     "label_space.json",
     "runtime.json",
-    "spans.json",
     "tokenizer/tokenizer.json",
     "tokenizer/tokenizer_config.json",
 )

@@ -16,6 +16,7 @@ from surecode.coder.losses import (
     binary_cross_entropy,
     evidence_loss,
     focal,
+    gradient_norms,
     loss_of,
     smoothed,
 )
@@ -42,6 +43,7 @@ def settings(**changes: object) -> LossSettings:
         "focus_negative": 0.0,
         "margin": 0.0,
         "evidence_weight": 0.0,
+        "gradient_weight": 0.0,
     }
     return LossSettings.model_validate(plain | changes)
 
@@ -118,12 +120,29 @@ def test_extreme_logits_have_finite_losses_and_gradients_in_single_precision(
         focal(logits, gold, focus),
         asymmetric(logits, gold, focus, focus, margin),
     ):
-        (gradient,) = torch.autograd.grad(loss.sum(), logits)
+        (gradient,) = torch.autograd.grad(loss.sum(), logits, create_graph=True)
+        (second,) = torch.autograd.grad(gradient.square().sum(), logits)
         assert loss.isfinite().all()
         assert gradient.isfinite().all()
+        assert second.isfinite().all()
         assert (loss >= -1e-6).all()
         assert gradient[0, 1] <= 0  # a missed code pulls its logit up
         assert gradient[0, 2] >= 0 or margin  # a wrong one down
+
+
+def test_below_the_margin_nothing_is_lost_by_what_is_neglected() -> None:
+    """Bit by bit the printed logaddexp, also where log q is left out."""
+    logits = torch.linspace(-300, 300, 4001)[None]
+    gold = torch.zeros_like(logits)
+    for m in (1e-9, 0.05, 0.5):
+        log_p, log_q = torch.nn.functional.logsigmoid(torch.stack([logits, -logits]))
+        shifted = log_p.exp() - m
+        log_q_m = torch.logaddexp(log_q, torch.full_like(log_q, math.log(m)))
+        each = torch.where(shifted > 0, shifted.clamp(min=0) ** 4.0 * log_q_m, 0.0)
+        found = torch.stack(
+            [asymmetric(z[:, None], y[:, None], 1.0, 4.0, m) for z, y in zip(logits, gold, strict=True)]
+        )[0]
+        assert torch.equal(found, -each[0])
 
 
 def test_a_confident_miss_keeps_its_whole_gradient() -> None:
@@ -234,3 +253,28 @@ def test_attention_that_underflows_still_has_a_gradient() -> None:
 def test_without_evidence_the_loss_is_zero() -> None:
     none = torch.zeros(0, 3, dtype=torch.int64)
     assert evidence_loss(head_of("label_attention"), states_of(), TOKENS, none).tolist() == [0] * 3
+
+
+# ---- norms of gradients --------------------------------------------------------------------------
+
+
+@given(seed=SEEDS, windows=st.integers(1, 6), encounters=st.integers(1, 4))
+def test_a_norm_is_taken_over_all_of_an_encounters_windows(
+    seed: int, windows: int, encounters: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    gradient = torch.randn(windows, 3, 2, generator=generator, dtype=torch.float64)
+    owners = torch.randint(encounters, (windows,), generator=generator)
+    found = gradient_norms(gradient, owners, encounters)
+    expected = torch.stack([gradient[owners == e].norm() for e in range(encounters)])
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-9)
+    order = torch.randperm(windows, generator=generator)
+    shuffled = gradient_norms(gradient[order], owners[order], encounters)
+    torch.testing.assert_close(shuffled, found)
+
+
+def test_a_norm_in_bf16_is_summed_in_fp32() -> None:
+    ones = torch.ones(1, 600, 1, dtype=torch.bfloat16)
+    found = gradient_norms(ones, torch.zeros(1, dtype=torch.int64), 1)
+    assert found.dtype == torch.float32
+    assert found.item() == pytest.approx(600**0.5)

@@ -38,6 +38,7 @@ LOSS = LossSettings(
     focus_negative=0.0,
     margin=0.0,
     evidence_weight=0.0,
+    gradient_weight=0.0,
 )
 OPTIM = OptimSettings(
     head_learning_rate=2e-2,

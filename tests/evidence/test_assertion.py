@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import date
 from itertools import permutations
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from surecode.data.sources.synthetic import SPECIALTIES, generate
+from surecode.data.sources.synthetic.generate import DEPARTMENTS
 from surecode.errors import InputError
 from surecode.evidence.assertion import Assertion, assertion
 from surecode.evidence.assertion_codes import applies_to, fits
@@ -262,3 +265,53 @@ def test_which_assertions_carry_a_code(value: str, carried: list[Assertion]) -> 
 )
 def test_the_language_around_a_place(text: str, expected: str | None) -> None:
     assert language_of(text, 0) == expected
+
+
+# ---- synthetic notes, whose truth is known -------------------------------------------------------
+
+
+@pytest.mark.parametrize("specialty", SPECIALTIES)
+def test_what_a_synthetic_note_is_coded_for_is_never_contrary(specialty: str) -> None:
+    notes = generate(
+        specialty=specialty,
+        encounters=150,
+        seed=5,
+        difficulty=0.5,
+        typo_rate=0.0,
+        start=date(2025, 10, 1),
+        end=date(2026, 9, 30),
+    )
+    judged = 0
+    for encounter in notes:
+        for item in encounter.evidence:
+            text = encounter.text(item.span.document_id)
+            found = assertion(text, item.span.start, item.span.end, sections(text))
+            assert fits(found, item.code.system, item.code.value), encounter.encounter_id
+            judged += applies_to(item.code.system)
+    assert judged > 150
+
+
+DISTRACTIONS = [
+    (kind, frame)
+    for department in DEPARTMENTS.values()
+    for kind in ("denied", "negated", "historical", "family", "uncertain")
+    for frame in getattr(department.distractions, kind)
+]
+
+
+@pytest.mark.parametrize("term", ["gout", "chronic kidney disease"])
+@pytest.mark.parametrize(("kind", "frame"), sorted(set(DISTRACTIONS)))
+def test_what_distracts_in_a_synthetic_note_is_seen_through(
+    kind: str, frame: str, term: str
+) -> None:
+    text = frame.format(m=term, M=term.capitalize())
+    start = text.lower().index(term)
+    found = assertion(text, start, start + len(term), sections(text))
+    right = {
+        "denied": found.polarity == "negated",
+        "negated": found.polarity == "negated",
+        "historical": found.time == "historical",
+        "family": found.experiencer == "family",
+        "uncertain": found.certainty != "certain",
+    }
+    assert right[kind]

@@ -39,16 +39,32 @@ GRADIENTS: tuple[Method, ...] = ("input_x_gradient", "attingrad", "integrated_gr
 AS_CAPTUM = 1e-6
 
 kinds = pytest.mark.parametrize("kind", sorted(KINDS))
-architectures = pytest.mark.parametrize(
-    "model_type", ["bert", "roberta", "modernbert", "deberta-v2", "megatron-bert"]
+# All architectures and all heads here; every pair of them where there is time.
+pairs = pytest.mark.parametrize(
+    ("model_type", "kind"),
+    [
+        pytest.param(
+            model_type,
+            kind,
+            marks=() if model_type == "bert" or kind == "label_attention" else pytest.mark.slow,
+        )
+        for model_type in ("bert", "roberta", "modernbert", "deberta-v2", "megatron-bert")
+        for kind in sorted(KINDS)
+    ],
 )
 every_method = pytest.mark.parametrize("method", METHODS)
 
 
 @cache
 def network_of(
-    model_type: str = "bert", kind: str = "label_attention", merged: bool = False, seed: int = 0
+    model_type: str = "bert",
+    kind: str = "label_attention",
+    merged: bool = False,
+    seed: int = 0,
+    exact: bool = False,
+    sharpness: float = 6.0,
 ) -> Network:
+    """A network in fp64 where it is ``exact``."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         config = CONFIG_MAPPING[model_type](
@@ -93,12 +109,12 @@ def network_of(
         with torch.no_grad():
             for name, parameter in head.named_parameters():
                 if name == "query":
-                    parameter.mul_(6.0)
+                    parameter.mul_(sharpness)
         network = Network(encoder, head, packs)
         if merged:
             network.merge_adapter()
             network.requires_grad_(False)
-        return network.eval()
+        return (network.double() if exact else network).eval()
 
 
 def windows_of(lengths: tuple[int, ...] = LENGTHS, seed: int = 0) -> Windows:
@@ -172,11 +188,16 @@ def nothing_left_out(view: AttributionView, method: Method, codes: list[int]) ->
 # ---- Captum is the oracle ------------------------------------------------------------------------
 
 
-@architectures
-@kinds
+@pairs
 @pytest.mark.parametrize("merged", [False, True], ids=["adapter", "merged"])
-def test_the_gradient_methods_are_captums(model_type: str, kind: str, merged: bool) -> None:
-    view = view_of(network_of(model_type, kind, merged))
+@pytest.mark.parametrize(
+    ("exact", "sharpness"), [(True, 6.0), (False, 1.0)], ids=["fp64 peaked", "fp32"]
+)
+def test_the_gradient_methods_are_captums(
+    model_type: str, kind: str, merged: bool, exact: bool, sharpness: float
+) -> None:
+    """Peaked attention rounds more in fp32, on either side, than the bound allows."""
+    view = view_of(network_of(model_type, kind, merged, exact=exact, sharpness=sharpness))
     products = captum_products(view, one_by_one(view), SOME)
     summed = products.sum(dim=-1).numpy()
     # ModernBERT's sum is rounding (see the test below), so it is held against what it is made of.
@@ -190,19 +211,19 @@ def test_the_gradient_methods_are_captums(model_type: str, kind: str, merged: bo
     assert np.abs(both.scores - expected).max() <= AS_CAPTUM * expected.max()
 
 
-@pytest.mark.parametrize("model_type", ["bert", "roberta", "megatron-bert"])
+@pytest.mark.parametrize("model_type", ["bert", "roberta"])
 @kinds
 def test_captum_agrees_where_the_batch_is_padded_as_well(model_type: str, kind: str) -> None:
-    view = view_of(network_of(model_type, kind))
+    """The network's own forward pass; padded windows round otherwise."""
+    view = view_of(network_of(model_type, kind, sharpness=1.0))
     expected = captum_products(view, in_batch(view), SOME).sum(dim=-1).numpy()
     found = nothing_left_out(view, "input_x_gradient", SOME).scores
-    assert np.abs(found - expected).max() <= 5e-6 * np.abs(expected).max()
+    assert np.abs(found - expected).max() <= 3e-6 * np.abs(expected).max()
 
 
-@architectures
-@kinds
+@pairs
 def test_integrated_gradients_are_captums(model_type: str, kind: str) -> None:
-    view = view_of(network_of(model_type, kind))
+    view = view_of(network_of(model_type, kind, exact=True))
     steps = 6
     found = attribute(
         view, SOME, method="integrated_gradients", steps=steps, mass_left_out=0.0
@@ -214,8 +235,7 @@ def test_integrated_gradients_are_captums(model_type: str, kind: str) -> None:
         )
         columns.append(attributed[0].detach().sum(dim=-1).flatten()[view.batch.content])
     expected = torch.stack(columns, dim=1).numpy()
-    # Captum's path is computed in double precision by numpy and ours in fp32.
-    assert np.abs(found - expected).max() <= 2e-5 * np.abs(expected).max()
+    assert np.abs(found - expected).max() <= AS_CAPTUM * np.abs(expected).max()
 
 
 def test_where_a_norm_reads_the_embeddings_input_x_gradient_sums_to_nothing() -> None:
@@ -273,7 +293,7 @@ def block_norms(view: AttributionView, weighed: bool) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("method", ["input_x_gradient", "attingrad"])
 @kinds
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(share=st.sampled_from([0.01, 0.05, 0.2, 0.5, 0.9]), seed=st.integers(0, 20))
 def test_what_is_left_out_is_whole_windows_within_the_bound(
     kind: str, method: Method, share: float, seed: int
@@ -441,7 +461,7 @@ def test_small_encounters(method: Method, lengths: tuple[int, ...]) -> None:
 
 
 @every_method
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(extra=st.integers(1, 9), padding=st.integers(5, 39))
 def test_padding_never_matters(method: Method, extra: int, padding: int) -> None:
     batch = collate([windows_of()], padding)
@@ -564,7 +584,7 @@ def test_bad_requests_are_refused_in_one_line(change: dict[str, object], message
 def test_damaged_weights_are_told(method: Method) -> None:
     network = network_of.__wrapped__()
     with torch.no_grad():
-        network.head.query[SOME[0]] = float("nan")
+        network.head.rows()[0][SOME[0]] = float("nan")
     with pytest.raises(InputError, match=r"^the logits to attribute are no finite numbers"):
         attribute(view_of(network), SOME, method=method, steps=2)
 

@@ -111,7 +111,7 @@ def fitted(kind: str) -> Network:
             assert batch.gold is not None
             loss = nn.functional.binary_cross_entropy_with_logits(network(batch), batch.gold)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
     return network.eval().requires_grad_(False)
@@ -120,7 +120,7 @@ def fitted(kind: str) -> Network:
 @pytest.fixture(scope="module")
 def notes() -> list[Note]:
     draw = np.random.default_rng(1)
-    return [note_of(draw) for _ in range(40)]
+    return [note_of(draw) for _ in range(25)]
 
 
 def view_of(network: Network, note: Note) -> AttributionView:
@@ -172,11 +172,10 @@ def test_the_random_floor_finds_nothing(network: Network, notes: list[Note]) -> 
     assert precision(network, notes, "random") <= 0.25
 
 
-def test_leaving_out_a_hundredth_finds_the_same(network: Network, notes: list[Note]) -> None:
+def test_leaving_out_a_hundredth_loses_nothing(network: Network, notes: list[Note]) -> None:
     exact = precision(network, notes, "attingrad", mass_left_out=0.0)
-    assert precision(network, notes, "attingrad", mass_left_out=0.01) == pytest.approx(
-        exact, abs=0.01
-    )
+    # It may find more: what is left out is noise.
+    assert precision(network, notes, "attingrad", mass_left_out=0.01) >= exact - 0.005
     errors = []
     for note in notes:
         codes = np.flatnonzero(note.gold)

@@ -33,6 +33,7 @@ HEADINGS = [
     ("Physical Examination", "findings"),
     ("Exploración física", "findings"),
     ("Pruebas complementarias", "findings"),
+    ("ASSESSMENT/DX", "assessment"),
     ("PLAN", "plan"),
     ("Recomendaciones", "plan"),
     ("PROCEDURE IN DETAIL", "procedure"),
@@ -141,6 +142,12 @@ def test_an_unknown_name_below_a_section_is_a_part_of_it() -> None:
     assert section_kind(text, "infarction") == "history"
     assert section_kind(text, "stones") == "history"
     assert section_kind(text, "seizure") == "other"
+
+
+def test_the_letters_of_soap_are_headings() -> None:
+    text = "S: cough\nFHx: gout\nO: clear\nA: 1. asthma.\nP: rest"
+    kinds = [section.kind for section in sections(text)]
+    assert kinds == ["other", "family", "findings", "assessment", "plan"]
 
 
 def test_a_heading_as_loud_as_the_one_above_begins_something_new() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from surecode.codes.label_space import LabelSpace
 from surecode.coding import Coder
 from surecode.data.windows import Windower
 from surecode.errors import InputError
-from surecode.evidence.spans import SpanPolicy
+from surecode.evidence.policy import EvidencePolicy
 from surecode.files import read_json, write_json
 
 TRAIN = "run `surecode train` again, or fetch the bundle anew"
@@ -46,11 +46,12 @@ def load_bundle(folder: Path, sealed: bool = True) -> Coder:
         verify(folder)
     coder = load_trained(folder)
     calibrator = _calibrator(folder / layout.CALIBRATOR)
+    evidence = _evidence_policy(folder / layout.EVIDENCE)
     certificate = folder / layout.CERTIFICATE
     return replace(
         coder,
-        spans=_span_policy(folder / layout.SPANS),
-        hashes=certified_hashes(coder.hashes, calibrator),
+        evidence=evidence,
+        hashes=certified_hashes(coder.hashes, calibrator, evidence),
         calibrator=calibrator,
         certificate=read_certificate(certificate) if certificate.exists() else None,
     )
@@ -109,37 +110,43 @@ def read_runtime(folder: Path) -> Runtime:
         raise InputError(f"{path}: is damaged; {CALIBRATE}") from None
 
 
-def certified_hashes(trained: Mapping[str, str], calibrator: Calibrator | None) -> dict[str, str]:
+def certified_hashes(
+    trained: Mapping[str, str], calibrator: Calibrator | None, evidence: EvidencePolicy | None
+) -> dict[str, str]:
     """What a certificate is made for: a change of any of these voids it.
 
-    ``trained`` are the hashes of a coder that was not calibrated yet.
+    ``trained`` are the hashes of a coder that was not calibrated yet. The rules are those by which
+    evidence sends an encounter to a person.
     """
-    if calibrator is None:
+    if calibrator is None or evidence is None:
         return dict(trained)
-    # No rules take part yet: the hash of none, so that the first that comes voids what went before.
-    return {**trained, "calibrator": _sha256(calibrator.to_dict()), "rules": _sha256({})}
+    return {
+        **trained,
+        "calibrator": _sha256(calibrator.to_dict()),
+        "rules": evidence.fingerprint,
+    }
 
 
 def write_calibrator(
-    folder: Path, calibrator: Calibrator, spans: SpanPolicy, runtime: Runtime
+    folder: Path, calibrator: Calibrator, evidence: EvidencePolicy, runtime: Runtime
 ) -> None:
     """Add to a bundle what is chosen after training, which breaks its seal."""
     (folder / layout.MANIFEST).unlink(missing_ok=True)
     write_json(folder / layout.RUNTIME, runtime.to_dict())
     write_json(folder / layout.CALIBRATOR, calibrator.to_dict())
-    write_json(folder / layout.SPANS, asdict(spans))
+    write_json(folder / layout.EVIDENCE, evidence.to_dict())
 
 
 def _sha256(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def _span_policy(path: Path) -> SpanPolicy | None:
+def _evidence_policy(path: Path) -> EvidencePolicy | None:
     if not path.exists():
         return None
     try:
-        return SpanPolicy(**read_json(path, CALIBRATE))
-    except TypeError:
+        return EvidencePolicy.from_dict(read_json(path, CALIBRATE))
+    except (TypeError, ValueError):
         raise InputError(f"{path}: is damaged; {CALIBRATE}") from None
 
 

@@ -1,11 +1,13 @@
-"""What training minimises: losses of logits against gold, and of attention against gold evidence.
+"""What training minimises: losses of logits against gold, of attention against gold evidence, and
+norms of the loss's gradient.
 
-Legend: E encounters, K codes, T content tokens of all encounters, t those of one.
+Legend: E encounters, K codes, T content tokens of all encounters, t those of one, W windows, L
+tokens of a window, D width.
 
 Every loss takes logits ``[E, K]`` and gold ``[E, K]`` and gives ``[E]``, in nats, summed over the
 codes: a mean would make the gradient shrink with the label space. Gold is 0 or 1, or between them
-where labels are smoothed. All of it is written in log-sigmoids, so that values and gradients are
-finite in fp32 for every finite logit.
+where labels are smoothed. All of it is written in log-sigmoids, so that values, gradients and
+gradients of gradients are finite in fp32 for every finite logit.
 """
 
 from __future__ import annotations
@@ -22,6 +24,11 @@ from surecode.errors import InputError
 from surecode.settings import LossSettings
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+# exp(-_NEGLIGIBLE) vanishes beside 1 in fp64 too.
+_NEGLIGIBLE = 80.0
+# The square root has no finite gradient at 0.
+_TINY = 1e-12
 
 
 def binary_cross_entropy(logits: Tensor, gold: Tensor) -> Tensor:
@@ -50,7 +57,11 @@ def asymmetric(
     if margin == 0:
         return _summed(positive, torch.exp(focus_negative * log_p) * log_q, gold)
     # 1 - p_m = 1 - p + margin, whose logarithm is finite even where p rounds to 1.
-    log_q_m = torch.logaddexp(log_q, torch.full_like(log_q, math.log(margin)))
+    # Far below the margin log q changes nothing, but its second derivative would be inf * 0.
+    log_margin = math.log(margin)
+    log_q_m = torch.logaddexp(
+        log_q.clamp(min=log_margin - _NEGLIGIBLE), torch.full_like(log_q, log_margin)
+    )
     shifted = log_p.exp() - margin
     # A power has no finite gradient at 0: what the margin cuts off is set apart before it.
     kept = shifted > 0
@@ -119,6 +130,29 @@ def evidence_loss(head: Head, states: Tensor, tokens: Sequence[int], evidence: T
         on_gold = scores.masked_fill(~gold, -torch.inf).logsumexp(dim=0)
         losses[e] = (scores.logsumexp(dim=0) - on_gold).mean()
     return torch.stack(losses)
+
+
+def gradient_norms(gradient: Tensor, owners: Tensor, encounters: int) -> Tensor:
+    """The Euclidean norm of each encounter's gradient, over all its windows, tokens and features.
+
+    ``sqrt(sum + 1e-12)``: where the gradient is 0, so is the norm's own gradient.
+
+    Args:
+        gradient: ``[W, L, D]``, 0 on padding.
+        owners: ``[W]`` int64, the encounter of each window.
+        encounters: E.
+
+    Returns:
+        ``[E]``, in fp32 or wider.
+    """
+    squares = widened(gradient).square()
+    sums = squares.new_zeros(encounters).index_add(0, owners, squares.sum(dim=(1, 2)))
+    return (sums + _TINY).sqrt()
+
+
+def widened(tensor: Tensor) -> Tensor:
+    """The same numbers in fp32, or in fp64 where they are."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def _summed(positive: Tensor, negative: Tensor, gold: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
+from surecode.coder.gradient_penalty import penalised, unfold_lora
 from surecode.coder.losses import binary_cross_entropy, evidence_loss, loss_of
 from surecode.coder.network import Network
 from surecode.coder.tune_metrics import counts, tune_figures
@@ -31,7 +32,8 @@ class CoderModule(pl.LightningModule):
     """Fine-tunes adapter and head by the chosen loss over the label space.
 
     Args:
-        network: encoder with adapter and head.
+        network: encoder with adapter and head; with ``loss.gradient_weight`` its adapter is
+            unfolded, since a folded one has no second derivative.
         loss: what is minimised.
         optim: learning rate of the head, decay, warm-up.
         adapter_learning_rate: of what is trained in the encoder.
@@ -54,6 +56,9 @@ class CoderModule(pl.LightningModule):
         self.tune_figures: dict[str, float] | None = None  # of the epoch of the weights
         self._loss = loss_of(loss)
         self._evidence_weight = loss.evidence_weight
+        self._gradient_weight = loss.gradient_weight
+        if self._gradient_weight:
+            unfold_lora(network.encoder)
         self._tune: list[tuple[float, NDArray[np.int64]]] = []
         self._random_state: dict[str, Tensor] | None = None
 
@@ -69,9 +74,15 @@ class CoderModule(pl.LightningModule):
             InputError: the loss is not finite; names the encounters, never their text.
         """
         assert batch.gold is not None
-        states = self.network.encode(batch)
-        # Summed over codes: a mean would make the gradient shrink with the label space.
-        losses = self._loss(self.network.read(states, batch.tokens), batch.gold)
+        if self._gradient_weight:
+            found = penalised(self.network, batch, self._loss)
+            states = found.states
+            losses = found.losses + self._gradient_weight * found.penalties
+            self._log_step("train/gradient_penalty", found.penalties.mean(), batch)
+        else:
+            states = self.network.encode(batch)
+            # Summed over codes: a mean would make the gradient shrink with the label space.
+            losses = self._loss(self.network.read(states, batch.tokens), batch.gold)
         if self._evidence_weight and batch.evidence is not None:
             losses = losses + self._evidence_weight * evidence_loss(
                 self.network.head, states.float(), batch.tokens, batch.evidence
@@ -79,8 +90,11 @@ class CoderModule(pl.LightningModule):
         loss: Tensor = losses.sum() * batch.scale
         if not torch.isfinite(loss):
             raise InputError(_not_finite(batch.encounter_ids))
-        self.log("train/loss", loss, batch_size=len(batch.tokens), on_step=True, on_epoch=False)
+        self._log_step("train/loss", loss, batch)
         return loss
+
+    def _log_step(self, name: str, value: Tensor, batch: Batch) -> None:
+        self.log(name, value.detach(), batch_size=len(batch.tokens), on_step=True, on_epoch=False)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Cross-entropy and counts of this device's encounters of tune.

@@ -105,6 +105,15 @@ class Network(nn.Module):
         states = self._maybe_again(batch, self._group_states, source[chosen, :length], mask, cached)
         return states.flatten(0, 1)
 
+    def window_states(self, embeddings: Tensor) -> Tensor:
+        """States ``[m, l, D]`` of m windows of one length, from word embeddings of that shape.
+
+        Nothing is padded, and the windows do not see each other: attribution differentiates
+        single windows.
+        """
+        kind = self.encoder.get_input_embeddings().weight.dtype
+        return self._group_states(embeddings.to(kind), None, cached=False)
+
     def _group_states(self, source: Tensor, mask: Tensor | None, cached: bool) -> Tensor:
         if cached:
             return upper_states(self.encoder, source, mask, self.depth)

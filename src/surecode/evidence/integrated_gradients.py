@@ -84,9 +84,9 @@ def shared_integrated_gradients(
         mass_left_out: most of the cotangent's norm to leave out, at any few points of the path.
     """
     nodes, weights = np.polynomial.legendre.leggauss(steps)
-    shares = torch.tensor((nodes + 1) / 2, dtype=torch.float32, device=codes.device)
-    parts = torch.tensor(weights / 2, dtype=torch.float32, device=codes.device)
     embeddings, start = view.embeddings, view.masked
+    shares = torch.from_numpy((nodes + 1) / 2).to(embeddings)
+    parts = torch.from_numpy(weights / 2).to(embeddings)
     at_once = max(GRAPH_TOKENS // sum(part.length for part in view.windows), 1)
     scores, left_out = None, torch.zeros(len(codes), dtype=torch.float64)
     for share, part in zip(shares.split(at_once), parts.split(at_once), strict=True):

@@ -31,7 +31,7 @@ _NAMES: tuple[tuple[SectionKind, str], ...] = (
     ),
     (
         "other",
-        r"history|hpi|(?:clinical|brief|interval|case) history"
+        r"history|hpi|s|(?:clinical|brief|interval|case) history"
         r"|history (?:of (?:the )?)?present(?:ing)? (?:illness|complaint)|(?:chief|presenting) "
         r"complaints?|cc|reason for (?:consult(?:ation)?|exam(?:ination)?|visit|admission|referral)"
         r"|indications?(?: for .{3,30})?|subjective|(?:hospital|emergency department) course"
@@ -69,7 +69,7 @@ _NAMES: tuple[tuple[SectionKind, str], ...] = (
     (
         "assessment",
         r"(?:clinical )?impressions?(?:(?: and |/)(?:plan|recommendations?))?"
-        r"|assessments?(?:(?: and | & |/)(?:plan|recommendations?))?|a[/&]p"
+        r"|assessments?(?:(?: and | & |/)(?:plan|recommendations?|dx|diagnos[ie]s))?|a(?:[/&]p)?"
         r"|(?:final |discharge |admitting |admission |principal |primary |secondary |preoperative "
         r"|postoperative |pre-?op |post-?op |working |differential |pathologic |clinical )*"
         r"(?:diagnos[ie]s|dx)|conclusions?|opinion|interpretation|summary|axis [iv]+"
@@ -78,7 +78,7 @@ _NAMES: tuple[tuple[SectionKind, str], ...] = (
     ),
     (
         "plan",
-        r"(?:treatment )?plan(?: .{3,20})?|recommendations?|disposition|discharge instructions"
+        r"p|(?:treatment )?plan(?: .{3,20})?|recommendations?|disposition|discharge instructions"
         r"|follow[- ]?up|instructions|tratamiento(?: .{3,30})?|recomendaciones(?: .{3,20})?"
         r"|seguimiento|actitud(?: terapeutica)?",
     ),
@@ -92,7 +92,7 @@ _NAMES: tuple[tuple[SectionKind, str], ...] = (
     ),
     (
         "findings",
-        r"(?:operative |intraoperative |gross |microscopic |pertinent )?findings?"
+        r"o|(?:operative |intraoperative |gross |microscopic |pertinent )?findings?"
         r"|physical(?: exam(?:ination)?)?|exam(?:ination)?|objective|review of systems|ros"
         r"|(?:laborator(?:y|ies)|diagnostic|imaging)(?: (?:data|studies|results|tests|findings))?"
         r"|labs|imaging|results|vital signs|vitals|(?:gross|microscopic) description|ekg|ecg"

@@ -20,7 +20,7 @@ _LETTER = r"[^\W\d_]"
 # Bullets and numbers, then a name of at most 60 characters; then a colon or the end of the line.
 _LINE = re.compile(
     rf"^(?P<lead>[ \t]*(?:[>*#•»\-–·]+[ \t]*|\(?\d{{1,2}}[.)][ \t]*|[a-zA-Z]\)[ \t]*)?)"
-    rf"(?P<name>{_LETTER}[\w\u0300-\u036f /&,.()\-]{{1,59}}?)[ \t]*(?::(?!\S*//)|(?=[ \t]*$))",
+    rf"(?P<name>{_LETTER}[\w\u0300-\u036f /&,.()\-]{{0,59}}?)[ \t]*(?::(?!\S*//)|(?=[ \t]*$))",
     re.MULTILINE,
 )
 _BLANK = re.compile(r"\n[ \t]*\n")
@@ -108,6 +108,8 @@ def _lines(text: str, folded: Folded) -> list[_Heading]:
         start, end = match.span("name")
         plain = folded.text[folded.inside(start) : folded.inside(end)]
         colon = text[match.end() - 1 : match.end()] == ":" and match.end() > end
+        if len(name) == 1 and not (colon and name.isupper()):
+            continue  # the letters of SOAP only
         kind = kind_of(plain.strip())
         if kind is None and (
             len(name.split()) > _MAXIMUM_WORDS
@@ -150,7 +152,7 @@ def _is_part(text: str, above: Section, heading: _Heading) -> bool:
     """Whether an unknown name belongs to the section above it rather than begin something new.
 
     "Cardiac:" on the line below "PAST MEDICAL HISTORY: ..." is a part of it. A blank line between
-    them, or a heading as loud as the one above, says that something new begins.
+    them, or a heading in capitals as the one above, says that something new begins.
     """
-    as_loud = text[heading.start : heading.end].isupper() == above.name.isupper()
-    return not as_loud and not _BLANK.search(text, above.heading_end, heading.start)
+    quieter = above.name.isupper() and not text[heading.start : heading.end].isupper()
+    return quieter and not _BLANK.search(text, above.heading_end, heading.start)

@@ -54,7 +54,7 @@ class SpanPolicy:
                 raise InputError(f"span policy: it needs {wanted}; correct it")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for ``spans.json``."""
+        """Plain values for a bundle."""
         return asdict(self)
 
     @classmethod

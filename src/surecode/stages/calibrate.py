@@ -24,12 +24,13 @@ from surecode.calibration.sample import Sample
 from surecode.coder.runtime import Runtime, candidates, coding_runtime
 from surecode.coding import Coder
 from surecode.encounter import Encounter, Split
-from surecode.evidence.spans import SpanPolicy
+from surecode.evidence.span_tuning import TunedPolicy
 from surecode.facts import FactFinder
 from surecode.files import whole
 from surecode.registry.tracking import flatten, open_run
 from surecode.settings import Config
 from surecode.stages.certificate_report import Evidence, report
+from surecode.stages.explained import doubts, evidence_policy, explaining, tuned_policy
 from surecode.stages.promise import protocol, sample_of, targets, times_tested
 from surecode.stages.run_folder import Figures, RunFolder
 from surecode.stages.tuning import Gold, Tuned, fit_calibrator, write_tune_features
@@ -63,12 +64,30 @@ def calibrate(config: Config, today: date | None = None) -> Figures:
         write_tune_features(folder.tune_features, config.specialty.name, splits["tune"], tuned)
         coded = {split: tuned.calibrator(logits[split], facts[split]) for split in SPLITS}
         gold = {split: Gold.of(splits[split], coder.label_space) for split in SPLITS}
+        policy, chosen = evidence_policy(config.attribution), None
+        explained = explaining(coder, tuned.calibrator, policy)
+        if config.attribution.tuned:
+            policy, chosen = tuned_policy(explained, policy, splits["tune"], coded["tune"][1])
+            explained = explaining(coder, tuned.calibrator, policy)
+        doubted = {
+            split: doubts(explained, splits[split], coded[split][1], config.trainer.progress)
+            for split in SPLITS
+        }
         tune, held_back = (
-            sample_of(config, splits[split], *coded[split][1:], gold[split], promised, weights)
+            sample_of(
+                config,
+                splits[split],
+                *coded[split][1:],
+                doubted[split],
+                gold[split],
+                promised,
+                weights,
+            )
             for split in SPLITS
         )
-        certificate = _certify(config, coder, tuned, held_back, tune, rules, created)
-        write_calibrator(folder.bundle, tuned.calibrator, _span_policy(config), runtime)
+        hashes = certified_hashes(coder.hashes, tuned.calibrator, policy)
+        certificate = _certify(config, hashes, held_back, tune, rules, created)
+        write_calibrator(folder.bundle, tuned.calibrator, policy, runtime)
         write_certificate(certificate, folder.bundle / layout.CERTIFICATE)
         run.log_file(folder.bundle / layout.CERTIFICATE)
         run.log(_metrics(certificate))
@@ -80,7 +99,11 @@ def calibrate(config: Config, today: date | None = None) -> Figures:
             gold["calibrate"].codes,
         )
         shown = report(folder, run, certificate, rules, evidence, folder.figures("prepare")["data"])
-    return folder.finish("calibrate", _figures(config, folder, tuned, certificate, runtime) | shown)
+    figures = _figures(config, folder, tuned, certificate, runtime) | shown
+    figures["evidence"] = policy.to_dict()
+    figures["evidence_tuned"] = None if chosen is None else _tuned_figures(chosen)
+    figures["doubted"] = sum(map(bool, doubted["calibrate"]))
+    return folder.finish("calibrate", figures)
 
 
 def _runtime(config: Config, folder: RunFolder) -> Runtime:
@@ -98,9 +121,8 @@ def _chosen(config: Config) -> dict[str, str]:
     return {name: str(value) for name, value in flatten(chosen).items()}
 
 
-def _span_policy(config: Config) -> SpanPolicy:
-    chosen = config.attribution
-    return SpanPolicy(chosen.positive_mass, chosen.maximum_gap, chosen.maximum_spans)
+def _tuned_figures(chosen: TunedPolicy) -> dict[str, Any]:
+    return {"f1": chosen.f1, "f1_before": chosen.f1_before, "codes": chosen.codes}
 
 
 def _facts(coder: Coder, finder: FactFinder, encounters: Sequence[Encounter]) -> EncounterFacts:
@@ -109,14 +131,12 @@ def _facts(coder: Coder, finder: FactFinder, encounters: Sequence[Encounter]) ->
 
 def _certify(
     config: Config,
-    coder: Coder,
-    tuned: Tuned,
+    hashes: dict[str, str],
     calibrate: Sample,
     tune: Sample,
     rules: Protocol,
     created: date,
 ) -> Certificate:
-    hashes = certified_hashes(coder.hashes, tuned.calibrator)
     fingerprint = split_fingerprint(calibrate.encounter_ids)
     made_by = {"hashes": hashes, "protocol": asdict(rules), "group_by": config.calibration.group_by}
     return certify(

@@ -1,115 +1,139 @@
 """``surecode explain``: the evidence of every assigned code, and how far it can be trusted.
 
-The spans are those of the decision records (the head's exact contributions). A share of the
-encounters is attributed a second time, by integrated gradients through the whole network.
+The spans are those of the decision records. Where the source marks evidence they are compared with
+it; a share of the encounters is attributed a second time, by integrated gradients through the whole
+network; and some encounters get an audit page.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from surecode.bundle.load import load_bundle, load_trained
+from surecode.coder.attribution_view import attribution_view
 from surecode.coder.runtime import Runtime
 from surecode.coding import Coder
 from surecode.data.batches import collate
 from surecode.encounter import Code, Encounter
-from surecode.evidence.integrated_gradients import Integrated, integrated_gradients
+from surecode.evaluation.evidence_pairs import EvidencePair, pairs_of
+from surecode.evaluation.plausibility import plausibility
+from surecode.evidence.attribution import Attribution, attribute
 from surecode.files import read_json_lines, write_text
+from surecode.record import DecisionRecord
 from surecode.registry.tracking import open_run, point_to
 from surecode.settings import Config
+from surecode.stages.audit_pages import write_pages
 from surecode.stages.run_folder import Figures, RunFolder
+
+Records = Sequence[DecisionRecord]
+Encounters = Mapping[str, Encounter]
 
 
 def explain(config: Config) -> Figures:
-    """Write ``evidence.jsonl`` (it quotes the notes, so it stays in the run folder) and measure."""
+    """Write ``evidence.jsonl`` and audit pages, which quote the notes, and measure."""
     folder = RunFolder(config)
     folder.figures("evaluate")
     coder = load_bundle(folder.bundle, sealed=False)
     encounters = {e.encounter_id: e for e in folder.encounters(config.data.split)}
-    records = read_json_lines(folder.decisions, "run `surecode evaluate` again")
+    lines = read_json_lines(folder.decisions, "run `surecode evaluate` again")
+    records = [DecisionRecord.from_dict(line) for line in lines]
     point_to(config.tracking)  # an unreachable server is told now, not after the work
-    lines = [line for record in records for line in _evidence_lines(record)]
-    known = [record for record in records if record["encounter_id"] in encounters]
-    figures = {
-        "codes": len(lines),
-        "codes_without_evidence": sum(not line["evidence"] for line in lines),
-        **_overlap_with_gold(known, encounters),
+    known = [record for record in records if record.encounter_id in encounters]
+    codes = [code for record in records for code in record.codes]
+    figures: Figures = {
+        "codes": len(codes),
+        "codes_without_evidence": sum(not code.evidence for code in codes),
+        "codes_in_doubt": sum(code.doubt is not None for code in codes),
+        "verification": _statuses(records, {"auto", "review"}),
+        "verification_of_automated": _statuses(records, {"auto"}),
+        **_plausibility(known, encounters),
         **_check_by_integrated_gradients(config, coder, known, encounters),
     }
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    write_text(folder.evidence, text)
+    write_text(folder.evidence, "".join(map(_line, _evidence_lines(records))))
+    write_pages(folder.pages, _shown(known, config.attribution.pages), encounters)
     with open_run(config, {}) as run:
-        run.log({f"explain/{k}": v for k, v in figures.items() if v is not None})
+        run.log({f"explain/{k}": v for k, v in _flat(figures)})
     return folder.finish("explain", figures)
 
 
-def _evidence_lines(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for code in record["codes"]:
-        yield {
-            "encounter_id": record["encounter_id"],
-            "system": code["system"],
-            "value": code["value"],
-            "probability": code["probability"],
-            "evidence": code["evidence"],
-        }
-
-
-def _overlap_with_gold(
-    records: list[dict[str, Any]], encounters: dict[str, Encounter]
-) -> dict[str, Any]:
-    """Of the rightly assigned codes with gold spans: how many have evidence that touches one.
-
-    None where the source marks no evidence.
-    """
-    touched = with_gold = 0
+def _evidence_lines(records: Records) -> Iterator[dict[str, Any]]:
     for record in records:
-        gold = encounters[record["encounter_id"]].evidence
-        for code in record["codes"]:
-            spans = [e.span for e in gold if e.code == Code(code["system"], code["value"])]
-            if not spans:
-                continue
-            with_gold += 1
-            touched += any(
-                quote["document_id"] == span.document_id
-                and quote["start"] < span.end
-                and span.start < quote["end"]
-                for quote in code["evidence"]
-                for span in spans
-            )
+        for code in record.codes:
+            yield {"encounter_id": record.encounter_id} | asdict(code)
+
+
+def _line(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False) + "\n"
+
+
+def _shown(records: Records, pages: int) -> list[DecisionRecord]:
+    """The encounters that get a page: automated ones first, since nobody else looks at them."""
+    return sorted(records, key=lambda record: record.route != "auto")[:pages]
+
+
+def _statuses(records: Records, routes: set[str]) -> dict[str, int] | None:
+    """How many codes are verified, partial, diffuse or without a span; None where none was."""
+    found = Counter(
+        code.verification.status
+        for record in records
+        if record.route in routes
+        for code in record.codes
+        if code.verification is not None
+    )
+    return dict(sorted(found.items())) or None
+
+
+def _plausibility(records: Records, encounters: Encounters) -> dict[str, Any]:
+    """Assigned codes with gold spans: how well their words agree; None without such spans."""
+    pairs: list[EvidencePair] = []
+    for record in records:
+        encounter = encounters[record.encounter_id]
+        shown = {Code(code.system, code.value): code.evidence for code in record.codes}
+        pairs += pairs_of(encounter, shown, assigned=set(shown))
+    pairs = [pair for pair in pairs if pair.gold]
+    if not pairs:
+        return {"codes_with_gold_evidence": 0, "plausibility": None, "gold_evidence_touched": None}
+    found = plausibility(pairs)
+    touched = found.classes.exact + found.classes.proximate + found.classes.partial
     return {
-        "codes_with_gold_evidence": with_gold,
-        "gold_evidence_touched": touched / with_gold if with_gold else None,
+        "codes_with_gold_evidence": found.pairs,
+        "plausibility": asdict(found),
+        "gold_evidence_touched": touched / found.pairs,
     }
 
 
 def _check_by_integrated_gradients(
-    config: Config, coder: Coder, records: list[dict[str, Any]], encounters: dict[str, Encounter]
+    config: Config, coder: Coder, records: Records, encounters: Encounters
 ) -> dict[str, Any]:
     """Integrated gradients for the first share of the encounters that have a code."""
     settings = config.attribution
-    coded = [record for record in records if record["codes"]]
+    coded = [record for record in records if record.codes]
     # The path from baseline to note is integrated in fp32, whatever the coder codes in.
     exact = load_trained(RunFolder(config).bundle, Runtime("fp32", "sdpa"))
     chosen = coded[: round(len(coded) * settings.integrated_gradients_share)]
     gaps: list[float] = []
     agreements: list[float] = []
     for record in chosen:
-        encounter = encounters[record["encounter_id"]]
+        encounter = encounters[record.encounter_id]
         positions = [
-            coder.label_space.index(Code(code["system"], code["value"])) for code in record["codes"]
+            coder.label_space.index(Code(code.system, code.value)) for code in record.codes
         ]
-        contributions = coder.contributions(coder.run(encounter), positions)
-        for column, position in enumerate(positions):
-            found = attribute(exact, encounter, position, settings.integrated_gradients_steps)
-            gaps.append(found.completeness_gap / max(abs(found.difference), 1e-6))
-            agreements += _rank_agreement(contributions[:, column], found.scores.numpy())
+        own = coder.explainer().scores(coder.run(encounter), positions, settings.method)
+        found = by_integrated_gradients(
+            exact, encounter, positions, settings.integrated_gradients_steps
+        )
+        if found.completeness_gap is not None and found.explained is not None:
+            gaps += (found.completeness_gap / np.maximum(abs(found.explained), 1e-6)).tolist()
+        for column in range(len(positions)):
+            agreements += _rank_agreement(own[:, column], found.scores[:, column])
     return {
         "integrated_gradients_encounters": len(chosen),
         "integrated_gradients_codes": len(gaps),
@@ -119,23 +143,13 @@ def _check_by_integrated_gradients(
     }
 
 
-def attribute(coder: Coder, encounter: Encounter, position: int, steps: int) -> Integrated:
-    """Integrated gradients of one code's logit, from all words masked to the note as it is."""
-    windows = coder.windower(encounter)
-    batch = collate([windows], coder.padding_id)
-    masked = batch.input_ids.flatten().clone()
-    masked[batch.content] = coder.windower.mask_id
-    with torch.no_grad():
-        embeddings = coder.network.embed(batch.input_ids)
-        baseline = coder.network.embed(masked.view_as(batch.input_ids))
-    return integrated_gradients(
-        lambda rows: coder.network(batch, rows),
-        embeddings,
-        baseline,
-        batch.content,
-        position,
-        steps,
-    )
+def by_integrated_gradients(
+    coder: Coder, encounter: Encounter, positions: Sequence[int], steps: int
+) -> Attribution:
+    """Integrated gradients of some codes' logits, from all words masked to the note as it is."""
+    batch = collate([coder.windower(encounter)], coder.padding_id)
+    view = attribution_view(coder.network, batch, coder.windower.mask_id)
+    return attribute(view, positions, method="integrated_gradients", steps=steps, mass_left_out=0.0)
 
 
 def _rank_agreement(
@@ -145,3 +159,12 @@ def _rank_agreement(
     if len(scores) < 3 or np.ptp(contributions) == 0 or np.ptp(scores) == 0:
         return []
     return [float(spearmanr(contributions, scores).statistic)]
+
+
+def _flat(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Numbers under slashed names, as MLflow wants them."""
+    for name, value in figures.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}/")
+        elif isinstance(value, int | float):
+            yield f"{prefix}{name}", float(value)

@@ -57,6 +57,7 @@ def sample_of(
     encounters: Sequence[Encounter],
     assigned: NDArray[np.bool_],
     confidence: NDArray[np.float64],
+    doubts: Sequence[Sequence[str]],
     gold: Gold,
     promised: Sequence[Target],
     weights: Sequence[Weights | None],
@@ -72,7 +73,10 @@ def sample_of(
         encounter_ids=[encounter.encounter_id for encounter in encounters],
         confidence=confidence,
         losses=losses,
-        eligible=np.array([eligible(int(row.sum())) for row in assigned], dtype=bool),
+        eligible=np.array(
+            [eligible(int(row.sum()), some) for row, some in zip(assigned, doubts, strict=True)],
+            dtype=bool,
+        ),
         groups=groups if fields else None,
         clusters=[encounter.patient_id for encounter in encounters],
     )

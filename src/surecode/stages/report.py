@@ -138,8 +138,10 @@ def _evaluate(figures: Figures) -> str:
 
 
 def _explain(figures: Figures) -> str:
-    touched = figures["gold_evidence_touched"]
+    touched, found = figures["gold_evidence_touched"], figures["verification"]
     share = "no gold evidence" if touched is None else f"{touched:.1%} touch the gold evidence"
+    if found is not None:
+        share += f", {found.get('verified', 0) / sum(found.values()):.1%} verified by deletion"
     gap = figures["completeness_gap_median"]
     checked = "" if gap is None else f"; integrated gradients complete within {gap:.2%} (median)"
     return f"{figures['codes']} codes, {share}{checked}"

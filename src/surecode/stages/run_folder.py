@@ -51,6 +51,7 @@ class RunFolder:
         self.certificate_page = self.path / CERTIFICATE_PAGE
         self.decisions = self.path / "decisions.jsonl"
         self.evidence = self.path / "evidence.jsonl"
+        self.pages = self.path / "pages"
         self._encounters = self.path / "encounters.parquet"
         self._label_space = self.path / "label_space.json"
 
