@@ -213,8 +213,9 @@ def test_a_code_outside_the_label_space(trained: Path, refused: Refusal) -> None
     shutil.copytree(trained / "runs", "runs")
     decisions = next(Path("runs").rglob("decisions.jsonl"))
     records = [json.loads(row) for row in decisions.read_text(encoding="utf-8").splitlines()]
-    records[0]["codes"] = [{"system": "ICD-10-CM", "value": "Z99.9", "evidence": []}]
-    records[0]["codes"][0]["probability"] = 0.5
+    unknown = {"system": "ICD-10-CM", "value": "Z99.9", "release": "FY2026", "title": None}
+    unknown |= {"probability": 0.5, "source": "neural", "evidence": []}
+    records[0]["codes"] = [unknown | {"doubt": None, "verification": None}]
     decisions.write_text("".join(json.dumps(record) + "\n" for record in records))
     line = refused("explain", *TINY, "attribution.integrated_gradients_share=1")
     assert line.startswith("code ICD-10-CM:Z99.9 is not in the label space of ")

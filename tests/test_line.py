@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -55,6 +56,10 @@ SETTINGS = (
     "encoder.window_length=128",
 )
 URI = "models:/surecode-pathology@challenger"
+PICTURES = (
+    *("automation_by_delta", "automation_by_level", "certificate_0_0"),
+    *("reliability", "reliability_of_codes", "risk_coverage"),
+)
 
 
 @dataclass(frozen=True)
@@ -167,12 +172,12 @@ def test_all_contract_files_are_there(line: Line) -> None:
     expected |= {"runtime.training.json", "runtime.coding.json"}
     expected |= {"predictions.parquet", "tune_features.parquet", "certificate.html"}
     expected |= {"decisions.jsonl", "evidence.jsonl"}
-    pictures = ("automation_by_delta", "automation_by_level", "certificate_0_0")
-    pictures += ("reliability", "reliability_of_codes", "risk_coverage")
-    expected |= {f"pictures/{name}.png" for name in pictures}
+    expected |= {f"pictures/{name}.png" for name in PICTURES}
     files = {p.relative_to(line.run_folder).as_posix() for p in line.run_folder.rglob("*.*")}
     checkpoints = {name for name in files if name.endswith(".ckpt")}
-    assert files - checkpoints == expected
+    pages = {name for name in files if re.fullmatch(r"pages/[0-9a-f]{16}\.html", name)}
+    assert pages
+    assert files - checkpoints - pages == expected
     assert {Path(name).name for name in checkpoints} == {"best.ckpt", "last.ckpt"}
     artifacts = {path.name for path in (line.folder / "artifacts" / "pathology").iterdir()}
     assert artifacts == {f"{stage}.json" for stage in STAGES} | {"run_ref.json"}
@@ -264,7 +269,7 @@ def test_one_run_for_one_fit(here: Line) -> None:
     low, value, high = (run.data.metrics[f"tune/micro_f1{end}"] for end in ("_low", "", "_high"))
     assert low <= value <= high
     pictures = {item.path for item in client.list_artifacts(run.info.run_id, "pictures")}
-    assert pictures == {"pictures/reliability.png", "pictures/risk_coverage.png"}
+    assert pictures == {f"pictures/{name}.png" for name in PICTURES}
 
 
 def test_the_model_is_registered_as_challenger(here: Line) -> None:

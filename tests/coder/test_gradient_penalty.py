@@ -345,7 +345,7 @@ def test_in_bf16_it_points_the_same_way(
     tiny_network: Make, windows: list[Windows], attention: str, way: str
 ) -> None:
     network = tiny_network(layers=[1] if way == "hidden" else None)
-    allow_packing(network.encoder.get_base_model(), attention)  # type: ignore[operator,union-attr]
+    allow_packing(network.encoder.get_base_model(), attention)
     batch = batch_of(windows, call_tokens=30 if way == "calls" else None)
     if way == "hidden":
         batch = with_hidden(network, batch)

@@ -142,6 +142,7 @@ def test_a_step_adds_the_weighted_penalties(
 def test_without_weight_a_step_is_the_plain_one_bit_by_bit(
     tiny_network: Make, batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert batch.gold is not None
     plain, network = tiny_network(), tiny_network()
     for own in (plain, network):
         fold_lora(own.encoder)

@@ -140,7 +140,10 @@ def test_below_the_margin_nothing_is_lost_by_what_is_neglected() -> None:
         log_q_m = torch.logaddexp(log_q, torch.full_like(log_q, math.log(m)))
         each = torch.where(shifted > 0, shifted.clamp(min=0) ** 4.0 * log_q_m, 0.0)
         found = torch.stack(
-            [asymmetric(z[:, None], y[:, None], 1.0, 4.0, m) for z, y in zip(logits, gold, strict=True)]
+            [
+                asymmetric(z[:, None], y[:, None], 1.0, 4.0, m)
+                for z, y in zip(logits, gold, strict=True)
+            ]
         )[0]
         assert torch.equal(found, -each[0])
 
