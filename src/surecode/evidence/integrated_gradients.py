@@ -89,7 +89,7 @@ def shared_integrated_gradients(
     parts = torch.from_numpy(weights / 2).to(embeddings)
     at_once = max(GRAPH_TOKENS // sum(part.length for part in view.windows), 1)
     scores, left_out = None, torch.zeros(len(codes), dtype=torch.float64)
-    for share, part in zip(shares.split(at_once), parts.split(at_once), strict=True):
+    for share, part in zip(torch.split(shares, at_once), torch.split(parts, at_once), strict=True):
 
         def ends(window: int) -> tuple[Tensor, Tensor]:
             length = view.windows[window].length

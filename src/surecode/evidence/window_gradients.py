@@ -92,7 +92,7 @@ def reduced_gradients(
             if len(columns):
                 leaf, ends = traced[window] or _trace(view, points, window, keeps_graph=True)
                 traced[window] = None
-                for block in columns.split(CODE_BLOCK):
+                for block in torch.split(columns, CODE_BLOCK):
                     blocks = _blocks(cotangents, part, block)
                     for column, cotangent in zip(block.tolist(), blocks, strict=True):
                         into = torch.zeros_like(ends)
@@ -143,7 +143,7 @@ def _norms(cotangents: list[Cotangents], part: WindowPart, codes: int) -> Tensor
             torch.linalg.vector_norm(one.at(part.tokens, block), dim=(1, 2)).double().square()
             for one in cotangents
         )
-        for block in torch.arange(codes).split(CODE_BLOCK)
+        for block in torch.split(torch.arange(codes), CODE_BLOCK)
     ]
     return torch.cat([torch.as_tensor(square).cpu() for square in squares]).sqrt()
 

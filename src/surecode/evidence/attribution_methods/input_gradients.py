@@ -46,7 +46,8 @@ def attingrad(view: NetworkView, codes: Tensor, mass_left_out: float) -> Scores:
     """
 
     def norm(products: Tensor) -> Tensor:
-        return torch.linalg.vector_norm(products, dim=-1)
+        norms: Tensor = torch.linalg.vector_norm(products, dim=-1)
+        return norms
 
     def attention(states: Tensor) -> Tensor:
         with torch.no_grad():
