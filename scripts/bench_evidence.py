@@ -63,7 +63,7 @@ TIMED = ("tier0", "tier1", "tier1_exact", "verify", "verify_both")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, help="run folder with a trained bundle/")
-    parser.add_argument("--steps", type=int, default=560, help="optimizer steps without --run")
+    parser.add_argument("--steps", type=int, default=400, help="optimizer steps without --run")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--codes", type=int, default=20)
     parser.add_argument("--windows", type=int, default=8)
@@ -201,6 +201,7 @@ def _fit(network: Network, config: Config, batches: Sequence[tuple[Batch, Tensor
         {"params": list(network.head.parameters()), "lr": config.optim.head_learning_rate},
     ]
     optimizer = torch.optim.AdamW([group for group in groups if group["params"]])
+    decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: 1 - done / len(batches))
     losses: list[float] = []
     network.train()
     with flushed_denormals():
@@ -208,7 +209,9 @@ def _fit(network: Network, config: Config, batches: Sequence[tuple[Batch, Tensor
             loss = nn.functional.binary_cross_entropy_with_logits(network(batch), gold)
             optimizer.zero_grad()
             (loss * gold.shape[1]).backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_([*adapter, *network.head.parameters()], 1.0)
             optimizer.step()
+            decay.step()
             losses.append(float(loss.detach()))
     return float(np.mean(losses[-20:] or [np.nan]))
 
