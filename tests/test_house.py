@@ -38,8 +38,10 @@ LEVELS = {
     "rules": 3,
     "decide": 4,
     "facts": 4,
-    "calibrator": 5,
     "monitoring": 4,
+    "verifying": 4,
+    "calibrator": 5,
+    "explaining": 5,
     "coding": 6,
     "evaluation": 6,
 }

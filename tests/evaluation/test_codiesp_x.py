@@ -20,7 +20,7 @@ from surecode.evaluation.codiesp_x import (
     gold_references,
     references,
 )
-from surecode.record import Quote
+from surecode.record import Meaning, Quote
 
 DATA = Path(__file__).parents[2] / os.environ.get("SURECODE_DATA", "../shared/data")
 TOY = DATA / "codiesp_scorer_example"
@@ -159,7 +159,22 @@ def test_a_mention_in_pieces_is_one_hull():
     # Listed out of order, a mention ends before it starts, and nothing finds it.
     official = gold_references(encounter)
     assert official == [Reference("d", code, 10, 26), Reference("d", code, 40, 33)]
-    shown = references(code, [Quote("d", 28, 50, "", 1.0)])
+    shown = references(
+        code,
+        [
+            Quote(
+                "d",
+                28,
+                50,
+                "",
+                1.0,
+                None,
+                Meaning("affirmed", "certain", "current", "patient"),
+                (),
+                False,
+            )
+        ],
+    )
     assert codiesp_x(hulls, shown).true_positive == 1
     assert codiesp_x(official, shown).true_positive == 0
 

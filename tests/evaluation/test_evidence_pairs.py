@@ -19,7 +19,7 @@ from surecode.evaluation.evidence_pairs import (
 )
 from surecode.evidence.spans import ScoredSpan
 from surecode.evidence.words import WORD, Word, score_words
-from surecode.record import Quote
+from surecode.record import Meaning, Quote
 
 I10, E11, R52 = (Code("ICD-10-CM", value) for value in ("I10", "E11.9", "R52"))
 TEXTS = st.lists(
@@ -101,7 +101,17 @@ def test_pairs_are_the_codes_that_were_asked_for_and_have_gold():
         Evidence(I10, Span("d0", 11, 19), mention=1),
         Evidence(E11, Span("d0", 21, 29), mention=2),
     )
-    quote = Quote("d0", 5, 19, "blood pressure", 0.9)
+    quote = Quote(
+        "d0",
+        5,
+        19,
+        "blood pressure",
+        0.9,
+        None,
+        Meaning("affirmed", "certain", "current", "patient"),
+        (),
+        False,
+    )
     shown = {R52: [quote], I10: [quote]}
     (pair,) = pairs_of(one, shown, assigned={I10})
     assert pair.assigned

@@ -10,7 +10,7 @@ from surecode.errors import InputError
 from surecode.evaluation.stability import Stability, jaccard, stability
 from surecode.evaluation.whitespace import perturb_whitespace
 from surecode.evidence.words import WORD
-from surecode.record import Quote
+from surecode.record import Meaning, Quote
 
 spans = st.builds(
     lambda name, start, length: Span(name, start, start + length),
@@ -38,7 +38,25 @@ def test_jaccard_is_that_of_the_sets_of_characters(left, right, random):
 def test_jaccard_by_hand():
     assert jaccard([Span("a", 0, 6)], [Span("a", 3, 9)]) == pytest.approx(3 / 9)
     assert jaccard([Span("a", 0, 6)], [Span("b", 0, 6)]) == 0
-    assert jaccard([Span("a", 0, 6)], [Quote("a", 0, 6, "", 0.4)]) == 1
+    assert (
+        jaccard(
+            [Span("a", 0, 6)],
+            [
+                Quote(
+                    "a",
+                    0,
+                    6,
+                    "",
+                    0.4,
+                    None,
+                    Meaning("affirmed", "certain", "current", "patient"),
+                    (),
+                    False,
+                )
+            ],
+        )
+        == 1
+    )
     assert jaccard([Span("a", 0, 6)], []) == jaccard([], [Span("a", 0, 6)]) == 0
     assert jaccard([], []) == 1
 
