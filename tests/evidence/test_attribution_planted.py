@@ -257,6 +257,11 @@ def test_random_weights_are_explained_otherwise(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"label_attention"}))
-def test_other_heads_find_them_as_well(notes: list[Note], kind: str) -> None:
-    """By integrated gradients: a head of one output vector for all codes may attend elsewhere."""
-    assert precision(fitted(kind), notes, "integrated_gradients") >= 0.85
+def test_other_heads_find_them_as_well(kind: str) -> None:
+    """By integrated gradients: what multiplies by attention does not (cross-attention: AP .43).
+
+    Cross-attention has one output vector for all codes, and learns to look elsewhere.
+    """
+    draw = np.random.default_rng(1)
+    many = [note_of(draw) for _ in range(150)]
+    assert precision(fitted(kind), many, "integrated_gradients") >= 0.85
