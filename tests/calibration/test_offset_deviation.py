@@ -26,7 +26,8 @@ def test_no_other_deviation_is_more_likely(codes: list[tuple[float, float]]) -> 
         likelihood(deviation, curvature, score)
         for deviation in [0.0, *np.geomspace(*RANGE, 120).tolist()]
     )
-    assert likelihood(found, curvature, score) >= best - 1e-3
+    # Likelihoods of thousands of nats are known to fewer places.
+    assert likelihood(found, curvature, score) >= best - 1e-3 - 1e-6 * abs(best)
 
 
 def test_equal_measurements_in_closed_form() -> None:
