@@ -28,8 +28,9 @@ from certificate_populations import SPECIALTIES, CodePopulation
 from scipy import stats
 
 from surecode.calibration.betting import LARGEST_BET, hashed_order
-from surecode.calibration.certify import Protocol, Sample
 from surecode.calibration.fixed_sequence import GRID_SIZE, quantile_grid
+from surecode.calibration.protocol import Protocol
+from surecode.calibration.sample import Sample
 from surecode.calibration.targets import Target
 from surecode.calibration.threshold_test import guessed_variance
 

@@ -12,7 +12,8 @@ import numpy as np
 from certificate_methods import TUNE_N, certificate_of
 from certificate_populations import Population
 
-from surecode.calibration.certify import Protocol, Sample
+from surecode.calibration.protocol import Protocol
+from surecode.calibration.sample import Sample
 from surecode.calibration.targets import Losses
 
 Specialties = Mapping[str, tuple[int, Population]]

@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 
 from surecode.calibration.bounds import p_binomial
 from surecode.calibration.certificate import Certificate
-from surecode.calibration.certify import Protocol, Sample, certify
+from surecode.calibration.certify import certify
 from surecode.calibration.fixed_sequence import (
     default_start_n,
     fixed_sequence,
     quantile_grid,
     smallest_start_n,
 )
+from surecode.calibration.protocol import Protocol
+from surecode.calibration.sample import Sample
 from surecode.calibration.targets import Target
 from surecode.calibration.threshold_test import Bound, ThresholdTest, guessed_variance
 

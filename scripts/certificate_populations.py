@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from surecode.calibration.certify import Sample
+from surecode.calibration.sample import Sample
 from surecode.calibration.targets import Losses, Target, encounter_losses
 
 Floats = NDArray[np.float64]

@@ -28,7 +28,7 @@ from certificate_methods import (
 )
 from certificate_populations import POPULATIONS, SPECIALTIES
 
-from surecode.calibration.certify import Protocol
+from surecode.calibration.protocol import Protocol
 from surecode.calibration.targets import Target
 
 README = Path(__file__).resolve().parents[1] / "experiments" / "certificates" / "README.md"

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from resplit_population import Population
 
-from surecode.calibration.certify import Protocol, Sample, certify
+from surecode.calibration.certify import certify
 from surecode.calibration.fixed_sequence import quantile_grid
+from surecode.calibration.protocol import Protocol
+from surecode.calibration.sample import Sample
 
 # What numpy makes a generator from: a number, or several.
 Seed = int | tuple[int, ...]

@@ -34,9 +34,10 @@ from certificate_methods import (
 from certificate_populations import POPULATIONS, SPECIALTIES, CodePopulation, Population
 from scipy import stats
 
-from surecode.calibration.certify import Protocol, Sample
 from surecode.calibration.family import Family
 from surecode.calibration.fixed_sequence import smallest_start_n
+from surecode.calibration.protocol import Protocol
+from surecode.calibration.sample import Sample
 from surecode.calibration.targets import Losses, Target
 
 TARGET = Target("exact", 0.95, 0.10)

@@ -28,7 +28,9 @@ from surecode.calibration.certificate_file import (
     read_certificate,
     write_certificate,
 )
-from surecode.calibration.certify import Protocol, Sample, certify
+from surecode.calibration.certify import certify
+from surecode.calibration.protocol import Protocol
+from surecode.calibration.sample import Sample
 from surecode.calibration.targets import Target, encounter_losses
 from surecode.errors import InputError
 

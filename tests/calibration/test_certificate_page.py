@@ -21,8 +21,10 @@ from surecode.calibration.certificate import Certificate
 from surecode.calibration.certificate_file import certificate_to_json, write_certificate
 from surecode.calibration.certificate_page import CHECK, certificate_page
 from surecode.calibration.certificate_tables import p_value
-from surecode.calibration.certify import Protocol, Sample, certify
+from surecode.calibration.certify import certify
+from surecode.calibration.protocol import Protocol
 from surecode.calibration.required import Plan
+from surecode.calibration.sample import Sample
 from surecode.calibration.targets import Losses, Target
 from surecode.errors import InputError
 from surecode.page.elements import PNG

@@ -18,8 +18,10 @@ from surecode.calibration.certificate import (
     GroupResult,
     split_fingerprint,
 )
-from surecode.calibration.certify import Protocol, Sample, certify
+from surecode.calibration.certify import certify
 from surecode.calibration.fixed_sequence import default_start_n, fixed_sequence, quantile_grid
+from surecode.calibration.protocol import Protocol
+from surecode.calibration.sample import Sample
 from surecode.calibration.targets import Losses, Target, encounter_losses
 from surecode.calibration.threshold_test import Bound, ThresholdTest, guessed_variance
 from surecode.errors import InputError

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from surecode.calibration.certify import Protocol, Sample, certify
+from surecode.calibration.certify import certify
 from surecode.calibration.clusters import LARGEST_CLUSTER, Clustering, units_of
+from surecode.calibration.protocol import Protocol
+from surecode.calibration.sample import Sample
 from surecode.calibration.targets import Losses
 from surecode.errors import InputError
 

@@ -21,8 +21,9 @@ from scipy import special
 
 from surecode.calibration.bounds import p_binomial
 from surecode.calibration.certificate import GroupResult
-from surecode.calibration.certify import Protocol, Sample
 from surecode.calibration.fixed_sequence import quantile_grid
+from surecode.calibration.protocol import Protocol
+from surecode.calibration.sample import Sample
 
 REASON = "mapie is not installed; it comes with the extra test"
 risk_control: Any = pytest.importorskip("mapie.risk_control", reason=REASON)

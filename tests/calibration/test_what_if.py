@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from surecode.calibration.certificate import Certificate
-from surecode.calibration.certify import Protocol, Sample, certify
+from surecode.calibration.certify import certify
+from surecode.calibration.protocol import Protocol
+from surecode.calibration.sample import Sample
 from surecode.calibration.targets import Losses, Target
 from surecode.calibration.what_if import (
     DELTAS,

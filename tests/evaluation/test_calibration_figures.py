@@ -11,8 +11,10 @@ from matplotlib.image import imread
 from scipy import stats
 
 from surecode.calibration.certificate import Certificate
-from surecode.calibration.certify import Protocol, Sample, certify
+from surecode.calibration.certify import certify
+from surecode.calibration.protocol import Protocol
 from surecode.calibration.reliability import ReliabilityBins, reliability_at_k
+from surecode.calibration.sample import Sample
 from surecode.calibration.targets import Losses, Target
 from surecode.calibration.what_if import automation_by_delta, automation_by_level
 from surecode.errors import InputError

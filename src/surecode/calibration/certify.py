@@ -21,8 +21,6 @@ from surecode.calibration.protocol import Protocol
 from surecode.calibration.sample import Sample
 from surecode.errors import InputError
 
-__all__ = ["Protocol", "Sample", "certify"]
-
 
 def certify(
     calibrate: Sample,

@@ -42,4 +42,6 @@ def most_likely_deviation(curvature: Floats, score: Floats) -> float:
     found = optimize.minimize_scalar(
         surprise, bounds=bounds, method="bounded", options={"xatol": 1e-7}
     )
-    return math.exp(float(found.x)) if found.fun < 0.0 else 0.0
+    # The search keeps away from its bounds, where the best may be.
+    log_deviation = min((float(found.x), *bounds), key=surprise)
+    return math.exp(log_deviation) if surprise(log_deviation) < 0.0 else 0.0

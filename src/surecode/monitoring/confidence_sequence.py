@@ -27,21 +27,26 @@ def error_rate_interval(wrong: float, right: float, delta: float) -> tuple[float
     stays the same. After a drift it lags behind: it speaks about all audits, not about the latest.
     Without an audit the limits are 0 and 1.
     """
-    total = wrong + right
-    if total <= 0.0:
+    if wrong + right <= 0.0:
         return 0.0, 1.0
-    normalizer = float(special.betaln(_PRIOR + wrong, _PRIOR + right))
-    normalizer -= float(special.betaln(_PRIOR, _PRIOR)) + math.log(1.0 / delta)
+    excluded = float(special.betaln(_PRIOR, _PRIOR)) + math.log(1.0 / delta)
+    excluded -= float(special.betaln(_PRIOR + wrong, _PRIOR + right))
+    return _lower(wrong, right, excluded), 1.0 - _lower(right, wrong, excluded)
 
-    def evidence(rate: float) -> float:
-        """Logarithm of the mixture over 1 / delta: positive where the rate is excluded."""
-        return normalizer - wrong * math.log(rate) - right * math.log1p(-rate)
 
-    # The evidence is convex and not positive at the observed rate, so each side has one root.
-    observed, least, most = wrong / total, math.ulp(0.0), 1.0 - math.ulp(0.5)
-    low, high = 0.0, 1.0
-    if least < observed and evidence(least) > 0.0:
-        low = float(optimize.brentq(evidence, least, min(observed, most), xtol=1e-15))
-    if observed < most and evidence(most) > 0.0:
-        high = float(optimize.brentq(evidence, max(observed, least), most, xtol=1e-15))
-    return low, high
+def _lower(wrong: float, right: float, excluded: float) -> float:
+    """The lower limit of the rate of ``wrong``: 0 where no rate is excluded.
+
+    A rate is excluded where minus its log likelihood is above ``excluded``. That is convex and not
+    above it at the observed rate, so there is one root, sought in the logarithm: limits may lie
+    many orders of magnitude below 1.
+    """
+
+    def evidence(log_rate: float) -> float:
+        return -wrong * log_rate - right * math.log1p(-math.exp(log_rate)) - excluded
+
+    least = math.log(math.ulp(0.0))
+    if wrong <= 0.0 or evidence(least) <= 0.0:
+        return 0.0
+    observed = min(math.log(wrong / (wrong + right)), -math.ulp(0.5))
+    return math.exp(float(optimize.brentq(evidence, least, observed, xtol=1e-13)))

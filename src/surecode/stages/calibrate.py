@@ -29,7 +29,7 @@ from surecode.facts import FactFinder
 from surecode.files import whole
 from surecode.registry.tracking import flatten, open_run
 from surecode.settings import Config
-from surecode.stages.certificate_report import Evidence, report
+from surecode.stages.certificate_report import Basis, report
 from surecode.stages.explained import doubts, evidence_policy, explaining, tuned_policy
 from surecode.stages.promise import protocol, sample_of, targets, times_tested
 from surecode.stages.run_folder import Figures, RunFolder
@@ -91,14 +91,14 @@ def calibrate(config: Config, today: date | None = None) -> Figures:
         write_certificate(certificate, folder.bundle / layout.CERTIFICATE)
         run.log_file(folder.bundle / layout.CERTIFICATE)
         run.log(_metrics(certificate))
-        evidence = Evidence(
+        basis = Basis(
             tune,
             held_back,
             gold["tune"].correct(coded["tune"][1]),
             coded["calibrate"][0],
             gold["calibrate"].codes,
         )
-        shown = report(folder, run, certificate, rules, evidence, folder.figures("prepare")["data"])
+        shown = report(folder, run, certificate, rules, basis, folder.figures("prepare")["data"])
     figures = _figures(config, folder, tuned, certificate, runtime) | shown
     figures["evidence"] = policy.to_dict()
     figures["evidence_tuned"] = None if chosen is None else _tuned_figures(chosen)

@@ -26,7 +26,7 @@ TOP_CODES = 5
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Basis:
     """What a certificate was made from: samples of both splits, and calibrate's probabilities."""
 
     tune: Sample
@@ -41,14 +41,14 @@ def report(
     run: Run,
     certificate: Certificate,
     protocol: Protocol,
-    evidence: Evidence,
+    basis: Basis,
     data: str,
 ) -> dict[str, Any]:
     """Write pictures and page into the run folder and to MLflow; the figures that they show."""
-    by_level = automation_by_level(evidence.calibrate, evidence.tune, protocol)
-    by_delta = automation_by_delta(evidence.calibrate, evidence.tune, protocol)
+    by_level = automation_by_level(basis.calibrate, basis.tune, protocol)
+    by_delta = automation_by_delta(basis.calibrate, basis.tune, protocol)
     required = plan(
-        evidence.tune.confidence, evidence.tune_correct, np.array(LEVELS), certificate.delta
+        basis.tune.confidence, basis.tune_correct, np.array(LEVELS), certificate.delta
     )
     specialty = certificate.specialty
     drawn = {
@@ -62,9 +62,9 @@ def report(
         ),
         "reliability_of_codes": (
             f"Reliability of the {TOP_CODES} likeliest codes of each encounter",
-            png(_reliability(evidence, specialty, data)),
+            png(_reliability(basis, specialty, data)),
         ),
-        **_risk_coverage(certificate, evidence.calibrate, data),
+        **_risk_coverage(certificate, basis.calibrate, data),
     }
     for name, (_, content) in drawn.items():
         write_bytes(folder.pictures / f"{name}.png", content)
@@ -79,8 +79,8 @@ def report(
     }
 
 
-def _reliability(evidence: Evidence, specialty: str, data: str) -> Any:
-    bins = reliability_at_k(evidence.probabilities, evidence.gold, TOP_CODES)
+def _reliability(basis: Basis, specialty: str, data: str) -> Any:
+    bins = reliability_at_k(basis.probabilities, basis.gold, TOP_CODES)
     return reliability_of_codes(bins, k=TOP_CODES, specialty=specialty, data=data)
 
 
