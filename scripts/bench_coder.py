@@ -47,10 +47,10 @@ from surecode.coder.folded_lora import fold_lora
 from surecode.coder.layers import window_states
 from surecode.coder.runtime import (
     Runtime,
-    flushed_denormals,
     training_runtime,
 )
 from surecode.config import compose_config, parse
+from surecode.denormals import without_denormals
 from surecode.settings import Config
 
 EXACT = Runtime("fp32", "sdpa")
@@ -273,7 +273,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="where the time goes, by operator")
     parser.add_argument("--cpu-time", action="store_true", help="for a busy machine, one thread")
     parser.add_argument("overrides", nargs="*", help="settings, such as adapter.rank=16")
-    with flushed_denormals():  # for both sides
+    with without_denormals():  # for both sides
         run(parser.parse_args())
 
 

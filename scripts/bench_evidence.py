@@ -37,13 +37,14 @@ from surecode.coder.build import build_network
 from surecode.coder.encoder import load_tokenizer
 from surecode.coder.folded_lora import fold_lora
 from surecode.coder.network import Network
-from surecode.coder.runtime import Runtime, flushed_denormals
+from surecode.coder.runtime import Runtime
 from surecode.codes.label_space import LabelSpace
 from surecode.coding import Coder
 from surecode.config import compose_config, parse
 from surecode.data.batches import Batch, collate
 from surecode.data.sources.synthetic.generate import SPECIALTIES, generate
 from surecode.data.windows import Windower
+from surecode.denormals import without_denormals
 from surecode.encounter import Document, Encounter, GoldCode
 from surecode.evidence.attribution import Attribution, attribute
 from surecode.evidence.spans import SpanPolicy, evidence_spans
@@ -204,7 +205,7 @@ def _fit(network: Network, config: Config, batches: Sequence[tuple[Batch, Tensor
     decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: 1 - done / len(batches))
     losses: list[float] = []
     network.train()
-    with flushed_denormals():
+    with without_denormals():
         for batch, gold in batches:
             loss = nn.functional.binary_cross_entropy_with_logits(network(batch), gold)
             optimizer.zero_grad()
@@ -340,7 +341,7 @@ def captum_loop(view: AttributionView, codes: Codes) -> Tensor:
         return torch.cat([view.network(view.batch, row) for row in rows])
 
     method, columns = InputXGradient(logits), []
-    with flushed_denormals():
+    with without_denormals():
         for code in codes:
             row = view.embeddings[None].clone().requires_grad_()
             found = method.attribute(row, target=int(code))[0].sum(dim=-1)

@@ -23,10 +23,11 @@ from surecode.coder.build import build_network
 from surecode.coder.datamodule import Examples, Loader
 from surecode.coder.folded_lora import fold_lora
 from surecode.coder.losses import binary_cross_entropy
-from surecode.coder.runtime import Runtime, as_coding, flushed_denormals, training_context
+from surecode.coder.runtime import Runtime, as_coding, training_context
 from surecode.coder.watch import process_memory_mb
 from surecode.config import compose_config, parse
 from surecode.data.windows import Windows
+from surecode.denormals import without_denormals
 from surecode.settings import Config
 
 CODES = (100, 1_000, 10_000)
@@ -93,7 +94,7 @@ def measure(request: dict[str, Any]) -> dict[str, float]:
                 network(batch)
 
     seconds = []
-    with flushed_denormals():
+    with without_denormals():
         for _ in range(REPEATS + 1):
             began = time.perf_counter()
             run()

@@ -24,7 +24,7 @@ from surecode.data.batches import collate
 from surecode.encounter import Code, Encounter, Split
 from surecode.evidence.attribution import Method, attribute
 from surecode.evidence.policy import EvidencePolicy
-from surecode.evidence.sections import sections
+from surecode.evidence.sections import headings, sections
 from surecode.evidence.span_policy import SpanPolicy
 from surecode.evidence.spans import ScoredSpan, evidence_spans
 from surecode.evidence.words import Word, WordMap, map_words
@@ -172,15 +172,6 @@ def words_of(encounter: Encounter, output: Output) -> WordMap:
     return map_words(texts, output.windows.document, output.windows.offsets)
 
 
-def headings(encounter: Encounter) -> list[tuple[int, int, int]]:
-    """Places of the headings of sections."""
-    return [
-        (n, section.heading_start, section.heading_end)
-        for n, document in enumerate(encounter.documents)
-        for section in sections(document.text)
-    ]
-
-
 @dataclass(frozen=True)
 class Explained:
     """Words and spans of n codes of one encounter, by one way."""
@@ -205,6 +196,6 @@ def explained(
     mapped = words_of(coded.encounter, coded.output)
     texts = [document.text for document in coded.encounter.documents]
     words = [mapped.words(scores[:, column]) for column in range(len(positions))]
-    places = headings(coded.encounter)
+    places = headings([sections(document.text) for document in coded.encounter.documents])
     spans = [evidence_spans(one, texts, policy, places) for one in words]
     return Explained(coded, tuple(positions), words, spans)

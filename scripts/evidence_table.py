@@ -33,7 +33,7 @@ from evidence_methods import (
 )
 
 from surecode.coder.dictionary import Dictionary
-from surecode.coder.runtime import flushed_denormals
+from surecode.denormals import without_denormals
 from surecode.evidence.span_policy import SpanPolicy
 from surecode.stages.explained import tuned_policy
 
@@ -50,7 +50,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     begin = time.perf_counter()
-    with flushed_denormals():
+    with without_denormals():
         report(load_run(arguments.run), arguments.encounters, arguments.tune, arguments.seed)
     print(f"\n{time.perf_counter() - begin:.0f} s on one thread")
 

@@ -264,6 +264,27 @@ def certificate_at() -> Callable[..., Certificate]:
     return _certificate_at
 
 
+# ---- what is read on a page ----------------------------------------------------------------------
+
+
+def _contrast(first: str, second: str) -> float:
+    """WCAG 2.1, of colours such as #1a2b3c: from 1 to 21."""
+
+    def luminance(color: str) -> float:
+        channels = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    low, high = sorted((luminance(first), luminance(second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.fixture(scope="session")
+def contrast() -> Callable[[str, str], float]:
+    """`_contrast`."""
+    return _contrast
+
+
 # ---- a bundle as a registry has it: the real encoder, an untrained head, a certificate -----------
 
 

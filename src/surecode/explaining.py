@@ -23,7 +23,7 @@ from surecode.evidence.assertion import Assertion, assertion
 from surecode.evidence.attribution import Method, attribute
 from surecode.evidence.doubt import doubt_reason
 from surecode.evidence.policy import EvidencePolicy
-from surecode.evidence.sections import Section, section_of, sections
+from surecode.evidence.sections import Section, headings, section_of, sections
 from surecode.evidence.spans import ScoredSpan, evidence_spans
 from surecode.evidence.verdict import Verification
 from surecode.evidence.verification import verify
@@ -128,14 +128,10 @@ class Explainer:
         found: Sequence[Sequence[Section]],
         scores: NDArray[np.float32],
     ) -> list[list[ScoredSpan]]:
-        headings = [
-            (document, section.heading_start, section.heading_end)
-            for document, of_text in enumerate(found)
-            for section in of_text
-        ]
+        places = headings(found)
         words = map_words(texts, output.windows.document, output.windows.offsets)
         return [
-            evidence_spans(words.words(scores[:, column]), texts, self.policy.spans, headings)
+            evidence_spans(words.words(scores[:, column]), texts, self.policy.spans, places)
             for column in range(scores.shape[1])
         ]
 
@@ -168,21 +164,16 @@ class Explainer:
         spans: Sequence[ScoredSpan],
         verdict: Verification | None,
     ) -> CodeEvidence:
-        meant = [
-            assertion(
-                encounter.documents[span.document].text,
-                span.start,
-                span.end,
-                found[span.document],
-            )
+        texts = [document.text for document in encounter.documents]
+        meant = {
+            place: assertion(texts[place[0]], place[1], place[2], found[place[0]])
             for span in spans
-        ]
+            for place in (span.place, *span.places)
+        }
         return CodeEvidence(
-            quotes=tuple(
-                _quote(encounter, found, span, said)
-                for span, said in zip(spans, meant, strict=True)
-            ),
-            doubt=doubt_reason(code, meant, self.policy.doubts),
+            quotes=tuple(_quote(encounter, found, span, meant[span.place]) for span in spans),
+            # Every mention of the words counts, not only the one that is quoted.
+            doubt=doubt_reason(code, list(meant.values()), self.policy.doubts),
             verification=None
             if verdict is None
             else Deleted(verdict.status, verdict.p_without, verdict.p_only, verdict.flips),

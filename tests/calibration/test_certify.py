@@ -486,10 +486,11 @@ def test_families_spend_no_more_than_delta(
         run(calibrate, tune, *targets, family=family, **fixed)
         for family in ("each", "bonferroni", "holm")
     )
-    assert each.family_size == holm.family_size == 4
+    assert each.family_size == holm.family_size == 3
+    share = 0.1 / 3 / 2  # three specialties, two groups of this one
     for plain, shared, stepped in zip(each.groups, bonferroni.groups, holm.groups, strict=True):
-        assert (plain.delta, shared.delta) == (0.1, 0.025)
-        assert 0.025 <= stepped.delta <= 0.1
+        assert (plain.delta, shared.delta) == (0.1, pytest.approx(share))
+        assert share <= stepped.delta + 1e-12 <= 0.1
         assert leniency(stepped) <= leniency(shared)
         if targets == (EXACT,):  # bets are made for the delta that a group starts with
             assert leniency(plain) <= leniency(stepped)
@@ -505,7 +506,7 @@ def test_holm_hands_the_delta_of_whole_groups_on() -> None:
         assert certificate.certified
         for group in certificate.groups:
             assert group.delta == pytest.approx(share)
-            assert group.start_n == default_start_n(group.n_eligible, EXACT, 0.1 / (2 + others))
+            assert group.start_n == default_start_n(group.n_eligible, EXACT, 0.1 / (1 + others) / 2)
 
 
 # ---- clusters ------------------------------------------------------------------------------------

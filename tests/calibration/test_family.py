@@ -27,10 +27,11 @@ def accepted(p_values: list[float], delta: float) -> tuple[int, bool]:
     return count, count == len(p_values)
 
 
-def run(family: Family, groups: dict[str, list[float]], **others: int) -> dict[str, int]:
-    return step_down(
-        family, 0.1, {name: partial(accepted, ps) for name, ps in groups.items()}, **others
-    )
+def run(
+    family: Family, groups: dict[str, list[float]], specialties: int = 1, whole: int = 0
+) -> dict[str, int]:
+    delta = allotted(family, 0.1, specialties, whole)
+    return step_down(family, delta, {name: partial(accepted, ps) for name, ps in groups.items()})
 
 
 p_values = st.lists(st.floats(0.0, 1.0) | st.floats(0.0, 0.1), min_size=1, max_size=5)
@@ -109,12 +110,14 @@ def test_holm_hands_on_in_several_steps() -> None:
     assert run("holm", groups | {"a": [0.03, 0.5]}) == {"a": 1, "b": 0, "c": 0}
 
 
-def test_groups_of_other_specialties_share_delta() -> None:
-    assert run("bonferroni", {"a": [0.04]}, others=1) == {"a": 1}
-    assert run("bonferroni", {"a": [0.06]}, others=1) == {"a": 0}
-    assert run("holm", {"a": [0.06]}, others=1, others_whole=1) == {"a": 1}
-    assert run("each", {"a": [0.09]}, others=9) == {"a": 1}
-    assert run("holm", {}, others=3) == {}
+def test_specialties_share_delta_and_groups_share_what_their_specialty_got() -> None:
+    assert run("bonferroni", {"a": [0.04]}, specialties=2) == {"a": 1}
+    assert run("bonferroni", {"a": [0.06]}, specialties=2) == {"a": 0}
+    assert run("holm", {"a": [0.06]}, specialties=2, whole=1) == {"a": 1}
+    assert run("each", {"a": [0.09]}, specialties=10) == {"a": 1}
+    assert run("holm", {}, specialties=4) == {}
+    # Two specialties of two groups each spend no more than delta between them.
+    assert run("bonferroni", {"a": [0.024], "b": [0.026]}, specialties=2) == {"a": 1, "b": 0}
 
 
 # ---- the promise for all together ----------------------------------------------------------------

@@ -13,7 +13,6 @@ import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
 
 from surecode.coder.datamodule import CoderData, Examples
 from surecode.coder.folded_lora import fold_lora
@@ -23,8 +22,7 @@ from surecode.coder.module import CoderModule
 from surecode.coder.network import Network
 from surecode.coder.train import fit
 from surecode.data.batches import Batch, collate
-from surecode.data.windows import Windower, Windows
-from surecode.encounter import Encounter
+from surecode.data.windows import Windows
 from surecode.settings import LossSettings, OptimSettings, TrainerSettings
 
 Make = Callable[..., Network]
@@ -55,22 +53,6 @@ TRAINER = TrainerSettings(
     progress=False,
     resume=True,
 )
-
-
-@pytest.fixture(scope="module")
-def splits(
-    tiny_tokenizer: PreTrainedTokenizerBase, encounter_of: Callable[..., Encounter]
-) -> tuple[Split, Split]:
-    """train and tune: a code is right where its word is in the text."""
-    generator = np.random.default_rng(0)
-    gold = generator.random((60, len(WORDS))) < 0.4
-    texts = [
-        "the chest " * int(generator.integers(1, 6))
-        + " ".join(word for word, there in zip(WORDS, row, strict=True) if there)
-        for row in gold
-    ]
-    windows = Windower(tiny_tokenizer, 12).all([encounter_of(text) for text in texts])
-    return (windows[:48], gold[:48]), (windows[48:], gold[48:])
 
 
 @pytest.fixture

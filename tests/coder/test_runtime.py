@@ -25,12 +25,12 @@ from surecode.coder.runtime import (
     clearly_fastest,
     coding_runtime,
     encoder_seconds,
-    flushed_denormals,
     least_seconds,
     training_context,
     training_runtime,
 )
 from surecode.config import compose_config, parse
+from surecode.denormals import without_denormals
 from surecode.settings import AdapterSettings, Config
 
 ALL = candidates("auto", "auto", "cpu")
@@ -291,10 +291,10 @@ def test_training_computes_in_its_precision(runtime: Runtime, kind: torch.dtype)
 
 def test_numbers_below_the_normal_ones_are_flushed_within_the_block_alone() -> None:
     tiny = torch.tensor([1e-30])
-    with flushed_denormals():
+    with without_denormals():
         assert float(tiny * 1e-10) == 0.0
     assert float(tiny * 1e-10) > 0.0
-    with pytest.raises(KeyError), flushed_denormals():
+    with pytest.raises(KeyError), without_denormals():
         raise KeyError
     assert float(tiny * 1e-10) > 0.0
 

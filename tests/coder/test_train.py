@@ -16,14 +16,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
-from transformers import PreTrainedTokenizerBase
 
 from surecode.coder.datamodule import CoderData, Examples
 from surecode.coder.module import CoderModule
 from surecode.coder.network import Network
 from surecode.coder.train import Fit, fit, load_checkpoint, restore
-from surecode.data.windows import Windower, Windows
-from surecode.encounter import Encounter
+from surecode.data.windows import Windows
 from surecode.errors import InputError
 from surecode.settings import LossSettings, OptimSettings, TrainerSettings
 
@@ -58,22 +56,6 @@ TRAINER = TrainerSettings(
     progress=False,
     resume=True,
 )
-
-
-@pytest.fixture(scope="module")
-def splits(
-    tiny_tokenizer: PreTrainedTokenizerBase, encounter_of: Callable[..., Encounter]
-) -> tuple[Split, Split]:
-    """train and tune: a code is right where its word is in the text."""
-    generator = np.random.default_rng(0)
-    gold = generator.random((60, len(WORDS))) < 0.4
-    texts = [
-        "the chest " * int(generator.integers(1, 6))
-        + " ".join(word for word, there in zip(WORDS, row, strict=True) if there)
-        for row in gold
-    ]
-    windows = Windower(tiny_tokenizer, 12).all([encounter_of(text) for text in texts])
-    return (windows[:48], gold[:48]), (windows[48:], gold[48:])
 
 
 @pytest.fixture

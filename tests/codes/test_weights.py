@@ -22,9 +22,19 @@ def file_of(folder: Path, *lines: str) -> Path:
 
 def test_weights_stand_in_the_order_of_the_label_space(tmp_path: Path) -> None:
     path = file_of(tmp_path, "ICD-10-CM,i10,0.5", "CPT,99213,7", "CPT,71046,38")
-    weights, fingerprint = code_weights(path, SPACE)
-    np.testing.assert_array_equal(weights, [38.0, 0.5])
-    assert fingerprint == hashlib.sha256(path.read_bytes()).hexdigest()
+    weights = code_weights(path, SPACE)
+    np.testing.assert_array_equal(weights.own, [38.0, 0.5])
+    assert weights.fingerprint == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_missed_code_outside_of_the_label_space_weighs_what_the_file_says(tmp_path: Path) -> None:
+    weights = code_weights(
+        file_of(tmp_path, "ICD-10-CM,I10,1", "CPT,99213,7", "CPT,71046,38"), SPACE
+    )
+    code_sets = [set(SPACE.codes), {Code("CPT", "99213"), SPACE.codes[0]}, set()]
+    assert weights.outside(code_sets, SPACE) == [0.0, 7.0, 0.0]
+    with pytest.raises(InputError, match=r"1 gold codes outside .* the first is CPT:99214"):
+        weights.outside([{Code("CPT", "99214")}], SPACE)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -593,19 +594,9 @@ def test_sixty_spans_over_the_whole_note_stay_small() -> None:
 # ---- to the eye ----------------------------------------------------------------------------------
 
 
-def contrast(first: str, second: str) -> float:
-    """WCAG 2.1: from 1 to 21."""
-
-    def luminance(color: str) -> float:
-        channels = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-        return float(np.dot([0.2126, 0.7152, 0.0722], linear))
-
-    low, high = sorted((luminance(first), luminance(second)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def test_words_and_lines_are_seen_by_day_in_the_dark_and_on_paper() -> None:
+def test_words_and_lines_are_seen_by_day_in_the_dark_and_on_paper(
+    contrast: Callable[[str, str], float],
+) -> None:
     """Level AA: 4.5 for words, 3 for lines."""
     palettes = re.findall(r":root \{([^}]*)\}", audit_page(several()))
     assert len(palettes) == 6  # three of every page, three of this kind

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from surecode.evidence.denormals import without_denormals
+from surecode.denormals import without_denormals
 from surecode.evidence.window_gradients import largest_windows
 
 NORMS = hnp.arrays(

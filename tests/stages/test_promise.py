@@ -41,7 +41,7 @@ def test_every_target_of_the_configuration(tmp_path: Path) -> None:
     assert {target.delta for target in (precision, exact, cost)} == {0.05}
     assert none is nothing is None
     assert charges is not None
-    np.testing.assert_array_equal(charges, [38.0, 0.0])
+    np.testing.assert_array_equal(charges.own, [38.0, 0.0])
 
 
 def test_the_protocol_of_the_configuration(tmp_path: Path) -> None:
@@ -92,8 +92,9 @@ def test_holm_takes_nothing_from_outside_the_family(
 ) -> None:
     config = config_of(tmp_path, *HOLM)
     calibrated(tmp_path, "emergency", **changes)
-    with pytest.raises(InputError, match="emergency was certified outside this family"):
-        protocol(config, targets(config, SPACE)[0])
+    assert protocol(config, targets(config, SPACE)[0]).others_whole == 0
+    calibrated(tmp_path, "emergency")
+    assert protocol(config, targets(config, SPACE)[0]).others_whole == 1
 
 
 def test_a_specialty_is_no_other_of_its_own_family(tmp_path: Path) -> None:

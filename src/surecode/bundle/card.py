@@ -62,6 +62,11 @@ def render_card(
         f"- Automation rate: {rate['value']:.3f} ({rate['count']} of {rate['total']}, "
         f"95% interval {rate['low']:.3f} to {rate['high']:.3f})",
         f"- Accuracy among automated: {among}",
+        *(
+            f"- {row['target']}: {row['value']:.3f}"
+            for row in evaluate["promised"]
+            if row["value"] is not None
+        ),
         "",
         "## Assumptions of the certificate",
         "",

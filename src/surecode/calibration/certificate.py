@@ -98,7 +98,7 @@ class Certificate:
     """The proof that automated encounters reach the targets, or the reason why there is none.
 
     What holds with probability 1 - delta is that automated encounters reach every target: in each
-    group by itself, or in all groups and specialties of the family together. ``test_number``
+    group by itself, or in all groups of the ``family_size`` specialties together. ``test_number``
     counts the settings that were tested on this calibrate split, up to this one: the promise is
     that of the first. ``expires`` is the first day on which the certificate is void.
     """

@@ -98,8 +98,8 @@ def _promise(certificate: Certificate) -> str:
     delta = certificate.targets[0].delta
     certainty = percent(1.0 - delta)
     scope = "in each group by itself" if len(certificate.groups) > 1 else ""
-    if certificate.family != "each" and certificate.family_size > 1:
-        scope = f"in all {certificate.family_size} groups and specialties of the family together"
+    if certificate.family != "each" and max(certificate.family_size, len(certificate.groups)) > 1:
+        scope = f"in all groups of all {certificate.family_size} specialties of the family together"
     opening = (
         f"With {certainty} certainty" + (f", {scope}" if scope else "") + ":"
         if certificate.certified

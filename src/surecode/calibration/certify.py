@@ -60,14 +60,14 @@ def certify(
         name: partial(certify_group, name, calibrate, units, tune, protocol)
         for name in calibrate.names() or [EVERYONE]
     }
-    size = len(tests) + protocol.others
-    first = allotted(protocol.family, protocol.delta, size)
+    # Specialties share delta, and the groups of each share what it got.
+    specialties = 1 + protocol.others
+    least = allotted(protocol.family, protocol.delta, specialties)
+    first = allotted(protocol.family, least, len(tests))
     found = step_down(
         protocol.family,
-        protocol.delta,
+        allotted(protocol.family, protocol.delta, specialties, protocol.others_whole),
         {name: partial(test, first) for name, test in tests.items()},
-        protocol.others,
-        protocol.others_whole,
     )
     clustered = calibrate.clusters is not None and protocol.clustering != "ignore"
     clustering: Clustering = protocol.clustering if clustered else "ignore"
@@ -77,7 +77,7 @@ def certify(
         targets=protocol.targets,
         method=METHOD,
         family=protocol.family,
-        family_size=size,
+        family_size=specialties,
         clustering=clustering,
         group_by=tuple(group_by),
         groups=tuple(found.values()),

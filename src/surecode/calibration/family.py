@@ -1,7 +1,8 @@
 """One promise for several groups: how much of delta each may spend.
 
-``each`` promises for every group alone: with eight groups at delta .1 one of them was measured to
-break its promise in about 30% of cases. ``bonferroni`` and ``holm`` promise for all together.
+``each`` promises for every group alone: that one of eight breaks its promise at delta .1 was
+measured in more than a third of cases (``experiments/certificates``). ``bonferroni`` and ``holm``
+promise for all together. Specialties share delta first, and the groups of a specialty its share.
 
 Holm's step-down for sequences of thresholds: each of G groups starts with delta / G; a group whose
 last, most lenient threshold passes has no threshold left to reject wrongly, so that only the others
@@ -38,21 +39,12 @@ def step_down(
     family: Family,
     delta: float,
     tests: Mapping[str, Callable[[float], tuple[ResultT, bool]]],
-    others: int = 0,
-    others_whole: int = 0,
 ) -> dict[str, ResultT]:
-    """Results by group; a test takes its delta and says whether its last threshold passed.
-
-    ``others`` groups outside belong to the family as well, ``others_whole`` of which certified
-    every threshold.
-    """
-    size = len(tests) + others
+    """Results by group; a test takes its delta and says whether its last threshold passed."""
     whole: set[str] = set()
     while True:
         found = {
-            name: test(
-                allotted(family, delta, size, others_whole + len(whole - {name})),
-            )
+            name: test(allotted(family, delta, len(tests), len(whole - {name})))
             for name, test in tests.items()
         }
         now = {name for name, (_, complete) in found.items() if complete}

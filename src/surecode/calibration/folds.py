@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from surecode.calibration.betting import hashed_order
 from surecode.errors import InputError
 
 
@@ -20,10 +20,6 @@ def folds_of(clusters: Sequence[str], folds: int, seed: int) -> NDArray[np.int64
     """
     if folds < 2:
         raise InputError(f"folds: {folds} cannot hold anything out; ask for at least two")
-    key = f"fold/{seed}".encode()
-
-    def rank(cluster: str) -> bytes:
-        return hashlib.blake2b(cluster.encode("utf-8"), digest_size=16, key=key).digest()
-
-    place = {name: i for i, name in enumerate(sorted(set(clusters), key=rank))}
+    names = sorted(set(clusters))
+    place = {names[at]: i for i, at in enumerate(hashed_order(names, f"fold/{seed}"))}
     return np.array([place[name] % folds for name in clusters], dtype=np.int64)

@@ -112,11 +112,14 @@ def _plan(
 ) -> Plan:
     target = Target("exact", level, delta)
     best: Plan = Plan(level, None, None, None, None)
-    for end, share in zip(ends[accuracy > level], accuracy[accuracy > level], strict=True):
-        rate = float(end) / total
-        n = required_n(float(share), rate, target, power)
-        if n is not None and (best.encounters is None or n <= best.encounters):
-            best = Plan(level, float(ordered[end - 1]), float(share), rate, n)
+    # From the most lenient threshold on: a stricter one that is no more accurate takes no fewer.
+    for end, share in zip(ends[::-1].tolist(), accuracy[::-1].tolist(), strict=True):
+        if share <= max(level, best.accuracy or 0.0):
+            continue
+        rate = end / total
+        n = required_n(share, rate, target, power)
+        if n is not None and (best.encounters is None or n < best.encounters):
+            best = Plan(level, float(ordered[end - 1]), share, rate, n)
     return best
 
 

@@ -167,10 +167,10 @@ def encounter_losses(
 ) -> Losses:
     """Losses `[N]` of code sets and gold, both `[N, K]` (bool).
 
-    ``gold_outside`` `[N]` counts the gold codes of each encounter outside the label space: nobody
-    can assign them, so they are missed, each with weight 1. ``weights`` `[K]` are the codes' own
-    weights, for ``cost``. Without error and size (nothing assigned, for precision) an encounter
-    has no loss. Raises `InputError` where shapes differ, a weight or
+    ``gold_outside`` `[N]` counts the gold codes of each encounter outside the label space, or sums
+    their weights where the codes have ``weights``: nobody can assign them, so they are missed.
+    ``weights`` `[K]` are the codes' own, for ``cost``. Without error and size (nothing assigned,
+    for precision) an encounter has no loss. Raises `InputError` where shapes differ, a weight or
     count is negative or not finite, or the target takes no weights.
     """
     chosen, truth = np.asarray(assigned, dtype=bool), np.asarray(gold, dtype=bool)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from surecode.coder.heads.cotangents import ClosedForm, Whole, cotangents
+from surecode.coder.losses import widened
 from surecode.coder.network import Network
 from surecode.data.batches import Batch
 from surecode.errors import InputError
@@ -40,11 +41,11 @@ class AttributionView:
     def states(self) -> Tensor:
         """States ``[T, D]`` in fp32, by the same calls as coding."""
         with torch.no_grad():
-            return _wide(self.network.encode(self.batch))
+            return widened(self.network.encode(self.batch))
 
     def encode(self, embeddings: Tensor) -> Tensor:
         """States ``[m, l, D]`` in fp32 of windows of one length, from their embeddings."""
-        return _wide(self.network.window_states(embeddings))
+        return widened(self.network.window_states(embeddings))
 
     def logits(self, states: Tensor, codes: Tensor) -> Tensor:
         """Logits ``[n]`` of codes ``[n]`` from all states ``[T, D]``."""
@@ -101,8 +102,8 @@ def attribution_view(network: Network, batch: Batch, mask_id: int) -> Attributio
             batch=batch,
             windows=_parts(batch, longest),
             token_ids=ids[batch.content],
-            embeddings=_wide(network.embed(batch.input_ids)),
-            masked=_wide(network.embed(masked.view_as(batch.input_ids))),
+            embeddings=widened(network.embed(batch.input_ids)),
+            masked=widened(network.embed(masked.view_as(batch.input_ids))),
         )
 
 
@@ -118,11 +119,6 @@ def _parts(batch: Batch, longest: int) -> tuple[WindowPart, ...]:
         )
         start += len(mine)
     return tuple(parts)
-
-
-def _wide(tensor: Tensor) -> Tensor:
-    """In fp32 at least."""
-    return tensor.float() if tensor.dtype.itemsize < 4 else tensor
 
 
 def _exact(states: Tensor) -> torch.autocast:

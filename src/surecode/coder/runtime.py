@@ -14,8 +14,8 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -78,20 +78,6 @@ class Runtime:
         ):
             raise ValueError("no runtime of this kind")
         return cls(precision, attention, device)
-
-
-@contextmanager
-def flushed_denormals() -> Iterator[None]:
-    """Count numbers below 1e-38 as zero; a CPU takes a hundred times as long for one of them.
-
-    The state is the thread's and its later children's: only a training has it, lest a program that
-    uses this package finds its own arithmetic changed.
-    """
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
 
 
 def training_runtime(config: Config, measure: bool = True) -> Runtime:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +13,43 @@ from numpy.typing import NDArray
 
 from surecode.codes.code_csv import code_rows
 from surecode.codes.label_space import LabelSpace
+from surecode.encounter import Code
 from surecode.errors import InputError
 
 
-def code_weights(path: Path, space: LabelSpace) -> tuple[NDArray[np.float64], str]:
-    """Weights `[K]` of the label space's codes, and the SHA-256 of the file they come from.
+@dataclass(frozen=True)
+class CodeWeights:
+    """What codes weigh: those of the label space `[K]` in its order, and all others of the file.
 
-    The file is a CSV with ``system,value,weight``; rows of other codes are passed over. Raises
-    `InputError` where a weight is no number of at least 0 or a code of the label space has none.
+    ``fingerprint`` is the SHA-256 of the file.
     """
-    weights: dict[str, float] = {}
+
+    own: NDArray[np.float64]
+    others: dict[Code, float]
+    fingerprint: str
+
+    def outside(self, code_sets: Sequence[Collection[Code]], space: LabelSpace) -> list[float]:
+        """What the codes outside of the label space weigh, for each of N code sets.
+
+        Raises `InputError` where the file has no weight for one.
+        """
+        beyond = [[code for code in codes if code not in space] for codes in code_sets]
+        missing = sorted({code for codes in beyond for code in codes if code not in self.others})
+        if missing:
+            raise InputError(
+                f"weights: {len(missing)} gold codes outside of the label space have no weight, "
+                f"the first is {missing[0]}; add them"
+            )
+        return [math.fsum(self.others[code] for code in codes) for codes in beyond]
+
+
+def code_weights(path: Path, space: LabelSpace) -> CodeWeights:
+    """Read the weights of codes.
+
+    The file is a CSV with ``system,value,weight``. Raises `InputError` where a weight is no number
+    of at least 0 or a code of the label space has none.
+    """
+    weights: dict[Code, float] = {}
     for where, code, cell in code_rows(path, "weight"):
         try:
             weight = float(cell)
@@ -28,12 +57,12 @@ def code_weights(path: Path, space: LabelSpace) -> tuple[NDArray[np.float64], st
             weight = math.nan
         if not (math.isfinite(weight) and weight >= 0.0):
             raise InputError(f"{where}: the weight is no number of at least 0; correct it")
-        weights[str(code)] = weight
-    missing = [str(code) for code in space.codes if str(code) not in weights]
+        weights[code] = weight
+    missing = [code for code in space.codes if code not in weights]
     if missing:
         raise InputError(
             f"{path}: {len(missing)} codes of the label space have no weight, the first is "
             f"{missing[0]}; add them"
         )
-    found = np.array([weights[str(code)] for code in space.codes], dtype=np.float64)
-    return found, hashlib.sha256(path.read_bytes()).hexdigest()
+    own = np.array([weights.pop(code) for code in space.codes], dtype=np.float64)
+    return CodeWeights(own, weights, hashlib.sha256(path.read_bytes()).hexdigest())

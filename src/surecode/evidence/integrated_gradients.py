@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from captum.attr import IntegratedGradients
 from torch import Tensor
 
 from surecode.evidence.attribution_methods.scores import Scores
@@ -51,6 +50,8 @@ def integrated_gradients(
         code: the code's position in the label space.
         steps: points of the quadrature; one forward and one backward each.
     """
+    # Half a second to import, and no coder at work needs it.
+    from captum.attr import IntegratedGradients
 
     def one(rows: Tensor) -> Tensor:
         # Captum stacks the steps along the first dimension; each is one encounter's windows.

@@ -21,10 +21,20 @@ from surecode.evidence.span_policy import SpanPolicy
 Deletion = Literal["none", "without", "both"]
 Doubt = Literal["absent", "negated", "hypothetical", "family", "historical", "uncertain"]
 DOUBTS: tuple[Doubt, ...] = get_args(Doubt)
-# The files that say what a span is and how it is meant.
+# The files that say what a span is, how it is meant and what follows from it.
 RULES = (
     *("assertion.py", "assertion_codes.py", "cues.py", "cue_lists.py", "cue_lists/*.txt"),
-    *("folding.py", "language.py", "scope.py", "section_names.py", "sections.py", "sentences.py"),
+    *("attribution.py", "attribution_methods/*.py", "integrated_gradients.py"),
+    *(
+        "window_gradients.py",
+        "doubt.py",
+        "folding.py",
+        "language.py",
+        "scope.py",
+        "section_names.py",
+        "sections.py",
+        "sentences.py",
+    ),
     *("mentions.py", "spans.py", "stop_words.py", "words.py"),
 )
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from surecode.evidence.folding import Folded, fold
+from surecode.evidence.mentions import Place
 from surecode.evidence.section_names import INLINE, SectionKind, kind_of
 
 _LETTER = r"[^\W\d_]"
@@ -90,6 +91,15 @@ def sections(text: str) -> list[Section]:
             anchor = section
         found.append(section)
     return found
+
+
+def headings(found: Sequence[Sequence[Section]]) -> list[Place]:
+    """Where the headings stand in some documents, given the sections of each."""
+    return [
+        (document, section.heading_start, section.heading_end)
+        for document, of_text in enumerate(found)
+        for section in of_text
+    ]
 
 
 def section_of(found: Sequence[Section], start: int) -> Section | None:

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from surecode.evidence.denormals import without_denormals
+from surecode.denormals import without_denormals
 from surecode.evidence.network_view import Cotangents, NetworkView, WindowPart
 
 # Most tokens whose activations are kept for the backward passes; above it one window at a time is

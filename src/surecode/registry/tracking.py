@@ -6,6 +6,7 @@ the same run. Parameters, figures and pictures go to MLflow; patient text never 
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import urllib.error
@@ -229,4 +230,15 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
             flat |= flatten(value, f"{prefix}{name}.")
         else:
             flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def numbers(figures: Mapping[str, Any], prefix: str) -> dict[str, float]:
+    """The finite figures of nested ones under slashed names, as MLflow wants them."""
+    flat: dict[str, float] = {}
+    for name, value in figures.items():
+        if isinstance(value, Mapping):
+            flat |= numbers(value, f"{prefix}{name}/")
+        elif isinstance(value, int | float) and math.isfinite(value):
+            flat[f"{prefix}{name}"] = float(value)
     return flat

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from surecode.encounter import Encounter, Span
+from surecode.errors import InputError
 from surecode.evidence.audit_content import (
     AuditCode,
     AuditDocument,
@@ -15,6 +16,7 @@ from surecode.evidence.audit_content import (
     AuditVerification,
 )
 from surecode.evidence.audit_page import audit_page
+from surecode.evidence.offsets import check_document, check_quote
 from surecode.files import write_text
 from surecode.record import CodeDecision, DecisionRecord, Quote
 
@@ -22,18 +24,37 @@ from surecode.record import CodeDecision, DecisionRecord, Quote
 def write_pages(
     folder: Path, records: Iterable[DecisionRecord], encounters: Mapping[str, Encounter]
 ) -> list[Path]:
-    """Write a page for each record; files are named by a hash, since ids may name people."""
-    written = []
+    """Write a page for each record; files are named by a hash, since ids may name people.
+
+    Pages of earlier decisions are removed: they would speak for a certificate that is gone.
+    """
+    written: list[Path] = []
     for record in records:
         name = hashlib.sha256(record.encounter_id.encode("utf-8")).hexdigest()[:16]
         path = folder / f"{name}.html"
         write_text(path, audit_page(page_of(record, encounters[record.encounter_id])))
         written.append(path)
+    for stale in set(folder.glob("*.html")) - set(written):
+        stale.unlink()
     return written
 
 
 def page_of(record: DecisionRecord, encounter: Encounter) -> AuditPage:
-    """What the page of one encounter shows; refuses documents that changed after coding."""
+    """What the page of one encounter shows.
+
+    Raises `InputError` where its documents are not those that were coded.
+    """
+    documents = {document.document_id: document for document in encounter.documents}
+    if documents.keys() != record.documents.keys():
+        raise InputError(
+            f"encounter {record.encounter_id}: it has other documents than those that were coded; "
+            "code it anew"
+        )
+    for name, sha256 in record.documents.items():
+        check_document(documents[name], sha256)
+    for code in record.codes:
+        for quote in code.evidence:
+            check_quote(documents[quote.document_id], quote.start, quote.end, quote.quote)
     return AuditPage(
         encounter_id=record.encounter_id,
         specialty=record.specialty,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 
@@ -31,7 +31,7 @@ from surecode.registry.tracking import flatten, open_run
 from surecode.settings import Config
 from surecode.stages.certificate_report import Basis, report
 from surecode.stages.explained import doubts, evidence_policy, explaining, tuned_policy
-from surecode.stages.promise import protocol, sample_of, targets, times_tested
+from surecode.stages.promise import losses_of, protocol, sample_of, targets, times_tested
 from surecode.stages.run_folder import Figures, RunFolder
 from surecode.stages.tuning import Gold, Tuned, fit_calibrator, write_tune_features
 
@@ -59,9 +59,15 @@ def calibrate(config: Config, today: date | None = None) -> Figures:
         )
         facts = {split: _facts(coder, finder, splits[split]) for split in SPLITS}
         tuned = fit_calibrator(
-            config, splits["tune"], logits["tune"], coder.label_space, finder, facts["tune"]
+            config,
+            splits["tune"],
+            logits["tune"],
+            coder.label_space,
+            finder,
+            facts["tune"],
+            splits["calibrate"],
         )
-        write_tune_features(folder.tune_features, config.specialty.name, splits["tune"], tuned)
+        write_tune_features(folder.tune_features, splits["tune"], tuned)
         coded = {split: tuned.calibrator(logits[split], facts[split]) for split in SPLITS}
         gold = {split: Gold.of(splits[split], coder.label_space) for split in SPLITS}
         policy, chosen = evidence_policy(config.attribution), None
@@ -79,9 +85,14 @@ def calibrate(config: Config, today: date | None = None) -> Figures:
                 splits[split],
                 *coded[split][1:],
                 doubted[split],
-                gold[split],
-                promised,
-                weights,
+                losses_of(
+                    splits[split],
+                    coded[split][1],
+                    gold[split],
+                    coder.label_space,
+                    promised,
+                    weights,
+                ),
             )
             for split in SPLITS
         )
@@ -138,7 +149,12 @@ def _certify(
     created: date,
 ) -> Certificate:
     fingerprint = split_fingerprint(calibrate.encounter_ids)
-    made_by = {"hashes": hashes, "protocol": asdict(rules), "group_by": config.calibration.group_by}
+    # How many others are certified whole is a later step of the same test, not another one.
+    made_by = {
+        "hashes": hashes,
+        "protocol": asdict(replace(rules, others_whole=0)),
+        "group_by": config.calibration.group_by,
+    }
     return certify(
         calibrate,
         tune,
@@ -153,15 +169,13 @@ def _certify(
 
 
 def _metrics(certificate: Certificate) -> dict[str, float]:
-    """One figure per group, under its name where there are several."""
+    """Figures of each group, under its number: MLflow would not take every payer's name."""
     metrics = {
         "calibrate/certified": float(certificate.certified),
         "calibrate/automation_rate": certificate.automation_rate,
     }
-    for group in certificate.groups:
-        place = f"calibrate/{group.name}/" if group.name else "calibrate/"
-        # MLflow takes neither commas nor equals signs in a name.
-        place = place.replace(", ", "/").replace("=", "_")
+    for number, group in enumerate(certificate.groups):
+        place = f"calibrate/group_{number}/" if group.name else "calibrate/"
         metrics |= {f"{place}selected": group.n_selected, f"{place}p_value": group.p_value}
     return metrics
 

@@ -12,7 +12,7 @@ from surecode.calibration.certificate import Certificate
 from surecode.calibration.certificate_page import certificate_page
 from surecode.calibration.protocol import Protocol
 from surecode.calibration.reliability import reliability_at_k
-from surecode.calibration.required import plan
+from surecode.calibration.required import Plan, plan
 from surecode.calibration.sample import Sample
 from surecode.calibration.what_if import LEVELS, automation_by_delta, automation_by_level
 from surecode.evaluation.calibration_figures import certified_risk_coverage, reliability_of_codes
@@ -45,11 +45,15 @@ def report(
     data: str,
 ) -> dict[str, Any]:
     """Write pictures and page into the run folder and to MLflow; the figures that they show."""
-    by_level = automation_by_level(basis.calibrate, basis.tune, protocol)
+    first = certificate.targets[0]
+    levels = sorted({*LEVELS, first.level})
+    by_level = automation_by_level(basis.calibrate, basis.tune, protocol, levels)
     by_delta = automation_by_delta(basis.calibrate, basis.tune, protocol)
-    required = plan(
-        basis.tune.confidence, basis.tune_correct, np.array(LEVELS), certificate.delta
-    )
+    required: tuple[Plan, ...] = ()
+    if first.metric == "exact":  # a plan for another metric would answer another question
+        candidates = np.where(basis.tune.candidate, basis.tune.confidence, np.nan)
+        least = min(group.delta for group in certificate.groups)
+        required = plan(candidates, basis.tune_correct, levels, least)
     specialty = certificate.specialty
     drawn = {
         "automation_by_level": (

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from surecode.bundle.load import load_bundle
@@ -24,9 +25,11 @@ from surecode.evaluation import metrics, selective
 from surecode.evaluation.selective import Rate
 from surecode.files import write_text
 from surecode.record import DecisionRecord
-from surecode.registry.tracking import Run, open_run, point_to
+from surecode.registry.tracking import Run, numbers, open_run, point_to
 from surecode.settings import Config
+from surecode.stages.promise import losses_of, targets
 from surecode.stages.run_folder import Figures, RunFolder
+from surecode.stages.tuning import Gold
 
 
 def evaluate(config: Config) -> Figures:
@@ -56,6 +59,7 @@ def evaluate(config: Config) -> Figures:
         | {"mentions": len(dictionary)},
         "automation_rate": _rate(selective.automation_rate(automated)),
         "accuracy_among_automated": _rate(selective.accuracy_among_automated(automated, correct)),
+        "promised": _promised(config, coder, encounters, predicted, automated),
         "aurc": selective.aurc(confidence, correct),
         "augrc": selective.augrc(confidence, correct),
         "calibration_error": expected_calibration_error(confidence, correct),
@@ -63,7 +67,7 @@ def evaluate(config: Config) -> Figures:
     }
     with open_run(config, {}) as run:
         _draw(config, folder, run, coder, name, confidence, correct, automated)
-        run.log(_flat(result, f"{config.data.split}/"))
+        run.log(numbers(result, f"{config.data.split}/"))
     return folder.finish("evaluate", result)
 
 
@@ -90,6 +94,27 @@ def _code(
         records.append(coder.record(encounter, output))
         rankings.append(coder.ranked(output.logits))
     return records, rankings
+
+
+def _promised(
+    config: Config,
+    coder: Coder,
+    encounters: Sequence[Encounter],
+    predicted: Sequence[frozenset[Code]],
+    automated: NDArray[np.bool_],
+) -> list[dict[str, Any]]:
+    """Each target's metric over the automated encounters, None where none is automated."""
+    space = coder.label_space
+    promised, weights = targets(config, space)
+    losses = losses_of(
+        encounters, space.encode(predicted), Gold.of(encounters, space), space, promised, weights
+    )
+    found: list[dict[str, Any]] = []
+    for target, loss in zip(promised, losses, strict=True):
+        error, size = float(loss.error[automated].sum()), float(loss.size[automated].sum())
+        value = 1.0 - error / size if size > 0.0 else None
+        found.append({"target": target.says(), "value": value})
+    return found
 
 
 def _coding_figures(
@@ -155,14 +180,3 @@ def _draw(
     for file, figure in drawn.items():
         pictures.save(figure, folder.pictures / file)
         run.log_file(folder.pictures / file, "pictures")
-
-
-def _flat(values: dict[str, Any], prefix: str) -> dict[str, float]:
-    """Numbers under slashed names, as MLflow wants them."""
-    flat: dict[str, float] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}/")
-        elif isinstance(value, int | float) and value == value:
-            flat[f"{prefix}{key}"] = float(value)
-    return flat

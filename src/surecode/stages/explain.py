@@ -28,7 +28,7 @@ from surecode.evaluation.plausibility import plausibility
 from surecode.evidence.attribution import Attribution, attribute
 from surecode.files import read_json_lines, write_text
 from surecode.record import DecisionRecord
-from surecode.registry.tracking import open_run, point_to
+from surecode.registry.tracking import numbers, open_run, point_to
 from surecode.settings import Config
 from surecode.stages.audit_pages import write_pages
 from surecode.stages.run_folder import Figures, RunFolder
@@ -60,7 +60,7 @@ def explain(config: Config) -> Figures:
     write_text(folder.evidence, "".join(map(_line, _evidence_lines(records))))
     write_pages(folder.pages, _shown(known, config.attribution.pages), encounters)
     with open_run(config, {}) as run:
-        run.log({f"explain/{k}": v for k, v in _flat(figures)})
+        run.log(numbers(figures, "explain/"))
     return folder.finish("explain", figures)
 
 
@@ -98,8 +98,7 @@ def _plausibility(records: Records, encounters: Encounters) -> dict[str, Any]:
         encounter = encounters[record.encounter_id]
         shown = {Code(code.system, code.value): code.evidence for code in record.codes}
         pairs += pairs_of(encounter, shown, assigned=set(shown))
-    pairs = [pair for pair in pairs if pair.gold]
-    if not pairs:
+    if not any(pair.gold_words for pair in pairs):
         return {"codes_with_gold_evidence": 0, "plausibility": None, "gold_evidence_touched": None}
     found = plausibility(pairs)
     touched = found.classes.exact + found.classes.proximate + found.classes.partial
@@ -116,11 +115,11 @@ def _check_by_integrated_gradients(
     """Integrated gradients for the first share of the encounters that have a code."""
     settings = config.attribution
     coded = [record for record in records if record.codes]
-    # The path from baseline to note is integrated in fp32, whatever the coder codes in.
-    exact = load_trained(RunFolder(config).bundle, Runtime("fp32", "sdpa"))
     chosen = coded[: round(len(coded) * settings.integrated_gradients_share)]
     gaps: list[float] = []
     agreements: list[float] = []
+    # The path from baseline to note is integrated in fp32, whatever the coder codes in.
+    exact = load_trained(RunFolder(config).bundle, Runtime("fp32", "sdpa")) if chosen else coder
     for record in chosen:
         encounter = encounters[record.encounter_id]
         positions = [
@@ -159,12 +158,3 @@ def _rank_agreement(
     if len(scores) < 3 or np.ptp(contributions) == 0 or np.ptp(scores) == 0:
         return []
     return [float(spearmanr(contributions, scores).statistic)]
-
-
-def _flat(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """Numbers under slashed names, as MLflow wants them."""
-    for name, value in figures.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}/")
-        elif isinstance(value, int | float):
-            yield f"{prefix}{name}", float(value)

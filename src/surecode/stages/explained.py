@@ -17,7 +17,7 @@ from surecode.calibrator import Calibrator
 from surecode.coding import Coder
 from surecode.encounter import Encounter
 from surecode.evidence.policy import EvidencePolicy
-from surecode.evidence.sections import sections
+from surecode.evidence.sections import headings, sections
 from surecode.evidence.span_policy import SpanPolicy
 from surecode.evidence.span_tuning import MarkedCode, TunedPolicy, tune_policy
 from surecode.evidence.words import map_words
@@ -62,6 +62,8 @@ def doubts(
 ) -> list[tuple[str, ...]]:
     """Why the evidence of each encounter's codes ``[N, K]`` needs a person."""
     explain = coder.explainer()
+    if not explain.policy.doubts:
+        return [()] * len(encounters)
     shown = tqdm(
         zip(encounters, assigned, strict=True),
         desc="evidence",
@@ -110,10 +112,6 @@ def _marked(
         scores = explain.scores(output, positions, policy.method)
         texts = [document.text for document in encounter.documents]
         words = map_words(texts, output.windows.document, output.windows.offsets)
-        headings = [
-            (n, section.heading_start, section.heading_end)
-            for n, text in enumerate(texts)
-            for section in sections(text)
-        ]
+        places = headings([sections(text) for text in texts])
         for column, position in enumerate(positions):
-            yield MarkedCode(words.words(scores[:, column]), texts, gold[position], headings)
+            yield MarkedCode(words.words(scores[:, column]), texts, gold[position], places)

@@ -15,7 +15,7 @@ from surecode.calibration.protocol import Protocol
 from surecode.calibration.sample import Sample
 from surecode.calibration.targets import Losses, Target, encounter_losses
 from surecode.codes.label_space import LabelSpace
-from surecode.codes.weights import code_weights
+from surecode.codes.weights import CodeWeights, code_weights
 from surecode.decide import eligible
 from surecode.encounter import Encounter
 from surecode.errors import InputError
@@ -23,11 +23,11 @@ from surecode.files import read_json, write_json
 from surecode.settings import ConditionSettings, Config
 from surecode.stages.tuning import Gold
 
-Weights = NDArray[np.float64]
 
-
-def targets(config: Config, space: LabelSpace) -> tuple[tuple[Target, ...], list[Weights | None]]:
-    """The targets that must all hold, and the codes' weights ``[K]`` of each, None for 1."""
+def targets(
+    config: Config, space: LabelSpace
+) -> tuple[tuple[Target, ...], list[CodeWeights | None]]:
+    """The targets that must all hold, and the codes' weights of each, None where all are 1."""
     first = config.specialty.target
     made = [_target(condition, first.delta, space) for condition in (first, *first.also)]
     return tuple(target for target, _ in made), [weights for _, weights in made]
@@ -35,10 +35,8 @@ def targets(config: Config, space: LabelSpace) -> tuple[tuple[Target, ...], list
 
 def _target(
     condition: ConditionSettings, delta: float, space: LabelSpace
-) -> tuple[Target, Weights | None]:
-    weights, fingerprint = None, ""
-    if condition.weights is not None:
-        weights, fingerprint = code_weights(condition.weights, space)
+) -> tuple[Target, CodeWeights | None]:
+    weights = None if condition.weights is None else code_weights(condition.weights, space)
     target = Target(
         metric=condition.metric,
         level=condition.level,
@@ -47,9 +45,27 @@ def _target(
         cap=condition.cap,
         over=condition.over,
         under=condition.under,
-        weights=fingerprint,
+        weights="" if weights is None else weights.fingerprint,
     )
     return target, weights
+
+
+def losses_of(
+    encounters: Sequence[Encounter],
+    assigned: NDArray[np.bool_],
+    gold: Gold,
+    space: LabelSpace,
+    promised: Sequence[Target],
+    weights: Sequence[CodeWeights | None],
+) -> tuple[Losses, ...]:
+    """How far the code sets ``[N, K]`` fall short of each target."""
+    code_sets = [encounter.code_set for encounter in encounters]
+    return tuple(
+        encounter_losses(target, assigned, gold.codes, gold.outside)
+        if own is None
+        else encounter_losses(target, assigned, gold.codes, own.outside(code_sets, space), own.own)
+        for target, own in zip(promised, weights, strict=True)
+    )
 
 
 def sample_of(
@@ -58,16 +74,10 @@ def sample_of(
     assigned: NDArray[np.bool_],
     confidence: NDArray[np.float64],
     doubts: Sequence[Sequence[str]],
-    gold: Gold,
-    promised: Sequence[Target],
-    weights: Sequence[Weights | None],
+    losses: tuple[Losses, ...],
 ) -> Sample:
     """Encounters of one split as the certificate sees them."""
     fields = config.calibration.group_by
-    losses: tuple[Losses, ...] = tuple(
-        encounter_losses(target, assigned, gold.codes, gold.outside, own)
-        for target, own in zip(promised, weights, strict=True)
-    )
     groups = [group_name({f: getattr(e, f) for f in fields}, fields) for e in encounters]
     return Sample(
         encounter_ids=[encounter.encounter_id for encounter in encounters],
@@ -99,10 +109,10 @@ def protocol(config: Config, promised: tuple[Target, ...]) -> Protocol:
 
 
 def _whole(config: Config, specialty: str, promised: Sequence[Target]) -> bool:
-    """Whether another specialty of the family certified every threshold of every group.
+    """Whether another specialty certified every threshold of every group as part of this family.
 
-    One that was not calibrated yet has not. Raises `InputError` where it promised for another
-    family.
+    One that was not calibrated yet has not, and neither has one that promised for itself or in
+    another family: its share of delta was another one.
     """
     path = config.artifacts / specialty / "calibrate.json"
     if specialty == config.specialty.name:
@@ -114,12 +124,8 @@ def _whole(config: Config, specialty: str, promised: Sequence[Target]) -> bool:
     figures = read_json(path, f"run `surecode calibrate specialty={specialty}` again")
     family, members = figures.get("family"), figures.get("family_specialties", [])
     expected = sorted([*config.calibration.specialties, config.specialty.name])
-    if family != "holm" or members != expected or figures.get("delta") != promised[0].delta:
-        raise InputError(
-            f"calibration.specialties: {specialty} was certified outside this family; calibrate it "
-            "with the same calibration.family, calibration.specialties and delta, or leave it out"
-        )
-    return bool(figures.get("whole"))
+    same = family == "holm" and members == expected and figures.get("delta") == promised[0].delta
+    return same and bool(figures.get("whole"))
 
 
 def times_tested(runs: Path, fingerprint: str, made_by: Mapping[str, object]) -> int:

@@ -70,12 +70,12 @@ def level_table(figures: Figures) -> Table:
     )
     for column in ("level", "group", "threshold", "automation rate [95%]", "encounters to certify"):
         table.add_column(column, justify="left" if column == "group" else "right")
-    needed = {row["level"]: row["encounters"] for row in figures["required"]}
+    needed = {row["level"]: row["encounters"] for row in figures["required"]}  # none if not exact
     for row in figures["automation_by_level"]:
         low, high = row["automation_rate_interval"]
-        encounters = needed[row["level"]]
+        encounters = needed.get(row["level"])
         table.add_row(
-            f"{row['level']:.2f}" + (" *" if row["promised"] else ""),
+            f"{row['level']:.3g}" + (" *" if row["promised"] else ""),
             row["group"] or "all",
             "none" if row["threshold"] is None else f"{row['threshold']:.3f}",
             f"{row['automation_rate']:.1%} [{low:.1%}, {high:.1%}]",

@@ -30,13 +30,14 @@ from surecode.coder.layers import can_be_cut, window_states
 from surecode.coder.module import CoderModule
 from surecode.coder.network import Network
 from surecode.coder.preemption import Preempted
-from surecode.coder.runtime import Runtime, flushed_denormals, training_runtime
+from surecode.coder.runtime import Runtime, training_runtime
 from surecode.coder.train import Fit, fit, resumable
 from surecode.codes.descriptions import description_texts
 from surecode.codes.label_space import LabelSpace
 from surecode.data.evidence_tokens import evidence_tokens
 from surecode.data.token_cache import cached_windows
 from surecode.data.windows import Windower
+from surecode.denormals import without_denormals
 from surecode.encounter import Split
 from surecode.errors import InputError
 from surecode.launch import ranks
@@ -198,7 +199,7 @@ def _fit(
 
 def _without_exit(fitting: Callable[[], Fit]) -> Fit:
     try:
-        with flushed_denormals():
+        with without_denormals():
             return fitting()
     except Preempted:
         raise

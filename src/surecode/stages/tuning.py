@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -75,11 +75,13 @@ def fit_calibrator(
     space: LabelSpace,
     finder: FactFinder,
     facts: EncounterFacts,
+    calibrate: Sequence[Encounter],
 ) -> Tuned:
     """Choose everything between logits ``[N, K]`` and confidence on tune.
 
     The confidence learns from held-out probabilities: those of a map that was fitted without the
-    patient. ``finder`` is kept only where the chosen confidence reads facts.
+    patient. ``finder`` is kept only where the chosen confidence reads facts. Of ``calibrate`` the
+    patients alone are looked at: what other specialties know of them is left out.
     """
     chosen = config.calibration
     gold = Gold.of(encounters, space)
@@ -96,7 +98,9 @@ def fit_calibrator(
     assigned = decoding(held_out)
     features = confidence_features(held_out, assigned, decoding.threshold, facts)
     correct = gold.correct(assigned)
-    confidence, candidates = _confidence(config, features, correct, patients)
+    held_back = {patient_hash(encounter) for encounter in calibrate}
+    clusters = [patient_hash(encounter) for encounter in encounters]
+    confidence, candidates = _confidence(config, features, correct, clusters, held_back)
     return Tuned(
         Calibrator(
             probabilities,
@@ -136,18 +140,23 @@ def _held_out(
 
 
 def _confidence(
-    config: Config, features: Features, correct: NDArray[np.bool_], patients: Sequence[str]
+    config: Config,
+    features: Features,
+    correct: NDArray[np.bool_],
+    clusters: list[str],
+    held_back: Collection[str],
 ) -> tuple[ConfidenceModel, list[dict[str, Any]]]:
     own = config.specialty.name
     specialties = [own] * len(features)
-    clusters = [f"{own}/{patient}" for patient in patients]
     parts, right = [features], [correct]
     for name in config.calibration.pool:
-        other = read_tune_features(config.artifacts, name)
+        if name == own:
+            raise InputError("calibration.pool: names the specialty itself; name only others")
+        other = read_tune_features(config.artifacts, name).without(held_back)
         parts.append(other.features)
         right.append(other.correct)
         specialties += [name] * len(other.correct)
-        clusters += other.clusters
+        clusters = clusters + other.clusters
     together, outcome = Features.joined(parts), np.concatenate(right)
     choice = choose_confidence(
         together,
@@ -183,16 +192,23 @@ class TuneFeatures:
     correct: NDArray[np.bool_]
     clusters: list[str]
 
+    def without(self, clusters: Collection[str]) -> TuneFeatures:
+        """The encounters of other patients than these."""
+        kept = np.flatnonzero([cluster not in clusters for cluster in self.clusters])
+        return TuneFeatures(
+            self.features.take(kept), self.correct[kept], [self.clusters[i] for i in kept]
+        )
 
-def write_tune_features(
-    path: Path, specialty: str, encounters: Sequence[Encounter], tuned: Tuned
-) -> None:
+
+def patient_hash(encounter: Encounter) -> str:
+    """The patient under a hash, the same in every specialty."""
+    return hashlib.sha256(encounter.patient_id.encode("utf-8")).hexdigest()
+
+
+def write_tune_features(path: Path, encounters: Sequence[Encounter], tuned: Tuned) -> None:
     """Keep tune's features for the confidence of other specialties; patients under a hash."""
     columns: dict[str, Any] = {
-        "cluster": [
-            hashlib.sha256(f"{specialty}/{encounter.patient_id}".encode()).hexdigest()
-            for encounter in encounters
-        ],
+        "cluster": [patient_hash(encounter) for encounter in encounters],
         "correct": tuned.correct,
     }
     columns |= {name: tuned.features.column(name) for name in tuned.features.names}

@@ -1,7 +1,9 @@
-"""Numbers below 1e-38 count as zero while gradients are computed, and as before afterwards.
+"""Numbers below 1e-38 count as zero within a block, and as before afterwards.
 
 A code that attends to one place gives the other places attentions such as 1e-40. A CPU takes up to
-a hundred times as long for such a number, which carries no evidence.
+a hundred times as long for such a number, which carries no evidence. The state is the thread's and
+its later children's: trainings and attributions alone have it, lest a program that uses this
+package finds its own arithmetic changed.
 """
 
 from __future__ import annotations
