@@ -6,7 +6,7 @@ that learn the variance on the way (Waudby-Smith & Ramdas 2024, equation 26, wit
 variance of the null), and by a mixture of 20 bets. The second certifies precision over codes with
 the start that zero errors need, and with the default one. Everything is synthetic.
 
-    python scripts/betting_power.py     # about two minutes on one core; seed 0
+    python scripts/betting_power.py     # under a minute on one core; seed 0
 """
 
 from __future__ import annotations

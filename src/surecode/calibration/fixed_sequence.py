@@ -121,7 +121,7 @@ def default_start_n(
     reach 1 / delta at half the error that the target allows (a quarter where encounters are right
     or wrong), where a wrong encounter has the ``mean_error`` and bets are made for the ``variance``
     (alpha (1 - alpha), by default); in a smaller split a quarter of it, as long as zero errors need
-    no more. A start where zero errors pass ends at once: ``scripts/betting_power.py``.
+    no more. A start where zero errors pass mostly ends at once: ``scripts/betting_power.py``.
     """
     floor = smallest_start_n(target, delta, mean_size, bound=bound, per_unit=per_unit)
     if bound != "betting":
