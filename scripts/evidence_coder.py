@@ -85,7 +85,8 @@ def load_run(folder: Path) -> Run:
     finder = FactFinder.fit(train, trained.windower, trained.windower.vocabulary_size)
     facts = finder(tune, map(trained.windower, tune), trained.label_space)
     logits = np.stack(list(trained.logits(tune)))
-    tuned = fit_calibrator(config, tune, logits, trained.label_space, finder, facts)
+    held_back = [e for e in encounters if e.split == "calibrate"]
+    tuned = fit_calibrator(config, tune, logits, trained.label_space, finder, facts, held_back)
     calibrator = tuned.calibrator
     policy = evidence_policy(config.attribution)
     return Run(

@@ -47,8 +47,8 @@ def test_every_verb_has_help_without_a_specialty(
     assert main([*verb.split(), "--help"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith(f"surecode {verb} [key=value ...]: {VERBS[verb]}")
-    assert "specialty=    emergency | " in shown
-    assert ("adapter=" in shown) == (verb not in ("predict", "serve", "codes add"))
+    assert ("specialty=    emergency | " in shown) == (verb != "pretrain")
+    assert ("adapter=" in shown) == (verb not in ("predict", "serve", "codes add", "pretrain"))
 
 
 def test_help_shows_the_settings_as_they_would_be(capsys: pytest.CaptureFixture[str]) -> None:

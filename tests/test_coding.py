@@ -64,7 +64,7 @@ def test_a_record_says_who_made_it(tiny_coder: Coder, encounters: list[Encounter
     assert record.hashes == tiny_coder.hashes
     assert (record.mode, record.route, record.threshold) == ("assist", "review", None)
     assert json.loads(record.to_json()) == json.loads(json.dumps(record.to_dict()))
-    assert next(iter(record.to_dict().items())) == ("schema", "surecode.decision/2")
+    assert next(iter(record.to_dict().items())) == ("schema", "surecode.decision/3")
 
 
 # ---- codes and their evidence --------------------------------------------------------------------

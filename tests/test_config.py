@@ -13,17 +13,21 @@ from pydantic import ValidationError
 
 from surecode.config import compose_config, conf_folder, groups, parse
 from surecode.errors import InputError
-from surecode.settings import Config, Settings
-from surecode.verb_settings import CodesAddConfig, PredictConfig, ServeConfig
+from surecode.settings import Config
+from surecode.source_settings import Settings
+from surecode.verb_settings import CodesAddConfig, PredictConfig, PretrainConfig, ServeConfig
 
 STAGES = ("run", "prepare", "train", "calibrate", "evaluate", "explain", "register")
 MODELS: Mapping[str, type[Settings]] = {
     "predict": PredictConfig,
     "serve": ServeConfig,
     "codes_add": CodesAddConfig,
+    "pretrain": PretrainConfig,
 }
-# What a verb leaves to the user beside the specialty.
-WANTED = {"codes_add": ["codes=[ICD-10-CM:I10]"]}
+# What a verb leaves to the user.
+WANTED = {root: ["specialty=radiology"] for root in (*STAGES, *MODELS)}
+WANTED["codes_add"] += ["codes=[ICD-10-CM:I10]"]
+WANTED["pretrain"] = ["name=own"]  # an encoder is for all specialties
 ROOTS = sorted(path.stem for path in conf_folder().glob("*.yaml") if path.stem != "pipeline")
 # What a choice leaves to the user, and a specialty that its data have.
 NEEDED = {
@@ -33,7 +37,12 @@ NEEDED = {
     ("encoder", "clinical_modernbert"): ["encoder.revision=0123abc"],
     ("encoder", "roberta_es_clinical"): ["encoder.revision=0123abc"],
     ("encoder", "roberta_pm"): ["encoder.name=a/folder"],
+    ("encoder", "pretrained"): ["encoder.name=encoders/own-0123abc"],
+    ("corpus", "folder"): ["corpus.root=notes"],
+    ("corpus", "table"): ["corpus.root=notes.csv"],
 }
+# Groups of `surecode pretrain` alone.
+OF_PRETRAIN = ("corpus",)
 CHOICES = [
     (folder.name, file.stem)
     for folder in sorted(conf_folder().iterdir())
@@ -63,9 +72,10 @@ def refusal(*overrides: str, root: str = "run", extra: Path | None = None) -> st
 def test_every_root_composes(root: str) -> None:
     settings = parse(
         MODELS.get(root, Config),
-        compose_config(root, ["specialty=radiology", *WANTED.get(root, [])]),
+        compose_config(root, WANTED[root]),
     )
-    assert settings.model_dump()["specialty"]["name"] == "radiology"
+    values = settings.model_dump()
+    assert values.get("specialty", values)["name"] == ("own" if root == "pretrain" else "radiology")
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
@@ -73,7 +83,10 @@ def test_every_choice_composes(group: str, choice: str) -> None:
     # A specialty brings its target along, so an override has to name the place.
     key = "target@specialty.target" if group == "target" else group
     overrides = [f"{key}={choice}", *NEEDED.get((group, choice), [])]
-    assert isinstance(config(*overrides), Config)
+    root = "pretrain" if group in OF_PRETRAIN else "run"
+    model = MODELS.get(root, Config)
+    settings = parse(model, compose_config(root, [*WANTED[root], *overrides]))
+    assert isinstance(settings, model)
 
 
 @pytest.mark.parametrize("specialty", [name for group, name in CHOICES if group == "specialty"])
@@ -147,6 +160,9 @@ def test_a_key_that_is_near_to_none_names_the_help() -> None:
 
 @pytest.mark.parametrize("root", ROOTS)
 def test_a_missing_specialty_lists_the_choices(root: str) -> None:
+    if root == "pretrain":
+        assert refusal(root=root) == "configuration: name has no value; set name=VALUE"
+        return
     line = refusal(root=root)
     assert "specialty" in line
     choices = ", ".join(name for group, name in CHOICES if group == "specialty")
@@ -228,7 +244,10 @@ def test_mistakes_beside_an_own_specialty_are_told_as_well(overlay: Path) -> Non
 
 def test_groups_are_those_of_the_verb(overlay: Path) -> None:
     of_run = groups("run", ["specialty=radiology"])
-    expected = {group: [name for other, name in CHOICES if other == group] for group, _ in CHOICES}
+    every = {group: [name for other, name in CHOICES if other == group] for group, _ in CHOICES}
+    of_pretrain = groups("pretrain", [])
+    assert of_pretrain == {group: every[group] for group in ("encoder", "tracking", *OF_PRETRAIN)}
+    expected = {group: names for group, names in every.items() if group not in OF_PRETRAIN}
     expected["target@specialty.target"] = expected.pop("target")
     assert of_run == expected
     assert set(groups("predict", ["specialty=radiology"])) == {

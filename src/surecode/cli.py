@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from surecode.errors import InputError
 
 if TYPE_CHECKING:
-    from surecode.settings import Config, Settings
-    from surecode.verb_settings import CodesAddConfig, PredictConfig, ServeConfig
+    from surecode.settings import Config
+    from surecode.source_settings import Settings
+    from surecode.verb_settings import CodesAddConfig, PredictConfig, PretrainConfig, ServeConfig
 
 # Set before any library reads them: no telemetry, no hub unless the user asks for it.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -34,9 +35,17 @@ VERBS = {
     "predict": "the decision record of one note",
     "serve": "MLflow's scoring server around a registered model",
     "codes add": "new codes for a registered model, without training",
+    "pretrain": "an encoder reads texts without codes before any training",
 }
 # Verbs that are no stage of a run, and their settings.
-_MODELS = {"predict": "PredictConfig", "serve": "ServeConfig", "codes add": "CodesAddConfig"}
+_MODELS = {
+    "predict": "PredictConfig",
+    "serve": "ServeConfig",
+    "codes add": "CodesAddConfig",
+    "pretrain": "PretrainConfig",
+}
+# What it makes is for all specialties.
+_WITHOUT_SPECIALTY = ("pretrain",)
 MULTIRUN = ("-m", "--multirun")
 HELP = ("-h", "--help")
 
@@ -124,13 +133,15 @@ def _root(verb: str) -> str:
 def _act(verb: str, settings: Settings) -> None:
     """Do what the verb says. The rooms are imported here, so that ``--help`` is quick."""
     from surecode.settings import Config
-    from surecode.verb_settings import CodesAddConfig, PredictConfig, ServeConfig
+    from surecode.verb_settings import CodesAddConfig, PredictConfig, PretrainConfig, ServeConfig
 
     match settings:
         case PredictConfig():
             _predict(settings)
         case CodesAddConfig():
             _codes_add(settings)
+        case PretrainConfig():
+            _pretrain(settings)
         case ServeConfig():
             _serve(settings)
         case Config():
@@ -149,6 +160,14 @@ def _codes_add(settings: CodesAddConfig) -> None:
     from surecode.stages.codes_add import codes_add
 
     print(json.dumps(codes_add(settings), indent=2))
+
+
+def _pretrain(settings: PretrainConfig) -> None:
+    import json
+
+    from surecode.stages.pretrain import pretrain_encoder
+
+    print(json.dumps(pretrain_encoder(settings), indent=2))
 
 
 def _serve(settings: ServeConfig) -> None:
@@ -231,12 +250,13 @@ def _help(verb: str, overrides: Sequence[str], extra: Path | None) -> int:
     from surecode.config import compose_config, groups
 
     chosen = any(word.startswith("specialty=") for word in overrides)
-    shown = [*overrides] if chosen else ["specialty=radiology", *overrides]
+    as_it_is = chosen or verb in _WITHOUT_SPECIALTY
+    shown = [*overrides] if as_it_is else ["specialty=radiology", *overrides]
     config = compose_config(_root(verb), shown, extra)
     print(f"surecode {verb} [key=value ...]: {VERBS[verb]}\n")
     for group, choices in groups(_root(verb), shown, extra).items():
         print(f"  {group + '=':14}{' | '.join(choices)}")
-    print(f"\nKeys and their values (here for {shown[0]}):\n")
+    print(f"\nKeys and their values{f' (here for {shown[0]})' if shown else ''}:\n")
     print(OmegaConf.to_yaml(config))
     return 0
 

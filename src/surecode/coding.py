@@ -1,5 +1,7 @@
 """The coder at work: an encounter goes in, a decision record comes out.
 
+It is a network, terms, or both (`surecode.hybrid`); what comes out is the same.
+
 Evaluation, scoring and serving call the same :meth:`Coder.code`. Each encounter is encoded by
 itself: a batch of strangers would change its last floating-point digits, and a record must not
 depend on what else was coded.
@@ -29,6 +31,7 @@ from surecode.encounter import Code, Document, Encounter
 from surecode.errors import InputError
 from surecode.evidence.policy import EvidencePolicy
 from surecode.explaining import CALL_TOKENS, Explainer, Output
+from surecode.hybrid.reader import TermReader
 from surecode.record import CodeDecision, DecisionRecord
 
 
@@ -40,11 +43,12 @@ class Coder:
     gives logits, no records. ``include`` says by field which encounters the certificate was made
     on; ``hashes`` name model, calibrator and label space, as the certificate does. ``demotion`` is
     why nothing is automated although the certificate is in force: an alarm of
-    `surecode.monitoring`.
+    `surecode.monitoring`. Where terms have codes that the network does not know, ``columns`` are
+    the positions of the network's in the label space.
     """
 
     specialty: str
-    network: Network
+    network: Network | None
     windower: Windower
     padding_id: int
     label_space: LabelSpace
@@ -55,16 +59,26 @@ class Coder:
     evidence: EvidencePolicy | None = None
     certificate: Certificate | None = None
     demotion: str | None = None
+    terms: TermReader | None = None
+    columns: tuple[int, ...] | None = None
+    disagreement: bool = False
 
     def run(self, encounter: Encounter) -> Output:
         """Logits and token states of one encounter; deterministic."""
         windows = self.windower(encounter)
-        with torch.inference_mode():
-            device = next(self.network.parameters()).device
-            batch = collate([windows], self.padding_id, call_tokens=CALL_TOKENS).to(device)
-            states = self.network.encode(batch)
-            logits = self.network.read(states, batch.tokens)[0]
-        return Output(windows, states, logits.cpu().numpy())
+        states, neural = None, None
+        if self.network is not None:
+            with torch.inference_mode():
+                device = next(self.network.parameters()).device
+                batch = collate([windows], self.padding_id, call_tokens=CALL_TOKENS).to(device)
+                states = self.network.encode(batch)
+                neural = self.network.read(states, batch.tokens)[0].cpu().numpy()
+        if self.terms is None:
+            assert neural is not None  # a coder has a network or terms
+            return Output(windows, states, neural, neural)
+        columns = None if self.columns is None else np.array(self.columns, dtype=np.intp)
+        reading = self.terms(encounter, self.label_space, neural, columns)
+        return Output(windows, states, reading.logits, neural, reading)
 
     def logits(self, encounters: Iterable[Encounter]) -> Iterator[NDArray[np.float32]]:
         """Logits ``[K]`` of each encounter."""
@@ -129,7 +143,8 @@ class Coder:
                     release=release_of(code.system, encounter.date_of_service),
                     title=title(code),
                     probability=float(probabilities[0, k]),
-                    source="neural",
+                    source=found.source,
+                    parts=found.parts,
                     evidence=found.quotes,
                     doubt=found.doubt,
                     verification=found.verification,
@@ -156,6 +171,10 @@ class Coder:
             probabilities=self.calibrator.probabilities,
             cut=self.calibrator.decoding.threshold,
             policy=self.evidence,
+            space=self.label_space,
+            terms=self.terms,
+            columns=self.columns,
+            disagreement=self.disagreement,
         )
 
     def in_scope(self, encounter: Encounter) -> bool:
@@ -177,6 +196,12 @@ class Coder:
             odds = self.calibrator.probabilities.log_odds(logits[None])[0]
         order = np.lexsort([-logits, -odds])
         return [self.label_space.codes[k] for k in order]
+
+    def scored(self, logits: NDArray[np.floating]) -> list[tuple[Code, float]]:
+        """Every code of the label space with its probability; the coder is calibrated."""
+        assert self.calibrator is not None  # who asks for probabilities has calibrated
+        p = self.calibrator.probabilities(logits[None])[0].tolist()
+        return list(zip(self.label_space.codes, p, strict=True))
 
     def _encounter(self, text: str, day: date) -> Encounter:
         return Encounter(

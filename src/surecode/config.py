@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from surecode.errors import InputError
-from surecode.settings import Settings
+from surecode.source_settings import Settings
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
@@ -66,7 +66,8 @@ def parse(model: type[SettingsT], config: DictConfig) -> SettingsT:
     except ValidationError as error:
         first = error.errors()[0]
         # pydantic puts the kind of source into the place; no key has that name.
-        place = [str(p) for n, p in enumerate(first["loc"]) if (n, first["loc"][0]) != (1, "data")]
+        kinds = {(1, "data"), (1, "corpus")}
+        place = [str(p) for n, p in enumerate(first["loc"]) if (n, first["loc"][0]) not in kinds]
         raise InputError(f"configuration: {'.'.join(place)}: {_explain(first)}") from None
 
 

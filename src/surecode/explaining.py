@@ -1,12 +1,17 @@
-"""Why each assigned code: attribution → words → spans → what they mean → deletion.
+"""Why each assigned code: attribution or terms → spans → what they mean → deletion.
+
+A code that a term names stands on the term; any other on the words that the network read it from.
 
 Legend: T content tokens, K codes, n assigned ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from math import exp
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,6 +21,7 @@ from torch import Tensor
 from surecode.calibration.probability_map import ProbabilityMap
 from surecode.coder.attribution_view import attribution_view
 from surecode.coder.network import Network
+from surecode.codes.label_space import LabelSpace
 from surecode.data.batches import collate
 from surecode.data.windows import Windows
 from surecode.encounter import Code, Encounter
@@ -25,9 +31,12 @@ from surecode.evidence.doubt import doubt_reason
 from surecode.evidence.policy import EvidencePolicy
 from surecode.evidence.sections import Section, headings, section_of, sections
 from surecode.evidence.spans import ScoredSpan, evidence_spans
-from surecode.evidence.verdict import Verification
+from surecode.evidence.verdict import Verification, judge
 from surecode.evidence.verification import verify
 from surecode.evidence.words import map_words
+from surecode.hybrid.place import Place as TermPlace
+from surecode.hybrid.reader import Reading, TermReader
+from surecode.hybrid.shown import left, shown_spans
 from surecode.record import Deleted, Meaning, Place, Quote
 from surecode.verifying import deletion
 
@@ -37,35 +46,52 @@ CALL_TOKENS = 4096
 
 @dataclass(frozen=True)
 class Output:
-    """What the network says of one encounter. T content tokens, D width, K codes."""
+    """What a coder says of one encounter. T content tokens, D width, K codes.
+
+    ``states`` and ``neural`` are the network's, ``reading`` the terms', each where there is one.
+    ``neural`` has the network's own ``[n]`` codes; ``logits`` are what all of them come to.
+    """
 
     windows: Windows
-    states: Tensor  # [T, D]
+    states: Tensor | None  # [T, D]
     logits: NDArray[np.float32]  # [K]
+    neural: NDArray[np.float32] | None = None  # [n]
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True)
 class CodeEvidence:
-    """The evidence of one code; ``doubt`` is why it needs a person, None where it does not."""
+    """The evidence of one code; ``doubt`` is why it needs a person, None where it does not.
+
+    ``source`` and ``parts`` are those of `surecode.record.CodeDecision`.
+    """
 
     quotes: tuple[Quote, ...]
     doubt: str | None
     verification: Deleted | None
+    source: Literal["neural", "lexicon"]
+    parts: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Explainer:
-    """A coder's network with all that it takes to explain what it assigned.
+    """A coder's network and terms with all that it takes to explain what they assigned.
 
-    ``cut`` is the probability from which a code is assigned.
+    ``cut`` is the probability from which a code is assigned; ``columns`` are the positions of the
+    network's codes in the label space, None where they are the same. With ``disagreement`` a code
+    is in doubt that the parts do not both find likelier than not.
     """
 
-    network: Network
+    network: Network | None
     mask_id: int
     padding_id: int
     probabilities: ProbabilityMap
     cut: float
     policy: EvidencePolicy
+    space: LabelSpace
+    terms: TermReader | None = None
+    columns: tuple[int, ...] | None = None
+    disagreement: bool = False
 
     def __call__(
         self,
@@ -91,25 +117,59 @@ class Explainer:
             return []
         texts = [document.text for document in encounter.documents]
         found = [sections(text) for text in texts]
-        scores = self.scores(output, positions, self.policy.method)
-        spans = self._spans(output, texts, found, scores)
+        places = {} if output.reading is None else output.reading.places
+        by_network = [k for k in positions if not places.get(k) and self._column(k) is not None]
+        spans: dict[int, list[ScoredSpan]] = {
+            k: shown_spans(encounter, places[k], self.policy.spans.maximum_spans)
+            for k in positions
+            if places.get(k)
+        }
+        if by_network and output.states is not None:
+            scores = self.scores(output, by_network, self.policy.method)
+            spans |= zip(by_network, self._spans(output, texts, found, scores), strict=True)
+        chosen = [spans.get(k, []) for k in positions]
         verified: Sequence[Verification | None] = [None] * len(positions)
         if delete and self.policy.deletion != "none":
-            verified = self._verified(output, positions, probabilities, spans)
+            verified = self._verified(encounter, output, positions, probabilities, chosen)
         return [
-            self._evidence(encounter, found, code, chosen, verdict)
-            for code, chosen, verdict in zip(codes, spans, verified, strict=True)
+            self._evidence(encounter, found, code, some, verdict, places.get(k, ()), output, k)
+            for code, k, some, verdict in zip(codes, positions, chosen, verified, strict=True)
         ]
+
+    def parts(self, output: Output, position: int) -> dict[str, float]:
+        """What each part would give a code alone, uncalibrated: by ``network``, by ``terms``."""
+        said = {}
+        column = self._column(position)
+        if output.neural is not None and column is not None:
+            said["network"] = _sigmoid(float(output.neural[column]))
+        if output.reading is not None and self.terms is not None:
+            odds = output.reading.terms.get(position)
+            absent = float(self.terms.absent_odds(self.space)[position])
+            said["terms"] = _sigmoid(absent if odds is None else odds)
+        return said
+
+    def _column(self, position: int) -> int | None:
+        """The network's own place of a code of the label space."""
+        if self.network is None:
+            return None
+        if self.columns is None:
+            return position
+        return self._columns.get(position)
+
+    @cached_property
+    def _columns(self) -> Mapping[int, int]:
+        return {position: k for k, position in enumerate(self.columns or ())}
 
     def scores(
         self, output: Output, positions: Sequence[int], method: Method
     ) -> NDArray[np.float32]:
-        """What each token says for some codes, ``[T, n]``."""
+        """What each token says for some codes that the network knows, ``[T, n]``."""
+        assert self.network is not None  # who asks for tokens has a network
+        assert output.states is not None
+        own = [column for k in positions if (column := self._column(k)) is not None]
         if method == "head":  # the states are there, and nothing else is needed
             with torch.inference_mode():
-                columns = torch.tensor(
-                    list(positions), dtype=torch.int64, device=output.states.device
-                )
+                columns = torch.tensor(own, dtype=torch.int64, device=output.states.device)
                 found: NDArray[np.float32] = (
                     self.network.contributions(output.states, columns).cpu().numpy()
                 )
@@ -117,9 +177,7 @@ class Explainer:
         device = next(self.network.parameters()).device
         batch = collate([output.windows], self.padding_id).to(device)
         view = attribution_view(self.network, batch, self.mask_id)
-        return attribute(
-            view, list(positions), method=method, mass_left_out=self.policy.mass_left_out
-        ).scores
+        return attribute(view, own, method=method, mass_left_out=self.policy.mass_left_out).scores
 
     def _spans(
         self,
@@ -137,11 +195,20 @@ class Explainer:
 
     def _verified(
         self,
+        encounter: Encounter,
         output: Output,
         positions: Sequence[int],
         probabilities: Sequence[float],
         spans: Sequence[Sequence[ScoredSpan]],
     ) -> Sequence[Verification | None]:
+        only = self.policy.deletion == "both"
+        joined = self._joined(encounter, output, dict(zip(positions, spans, strict=True)))
+        if self.network is None or output.states is None:
+            assert joined is not None  # without a network there are terms
+            return [
+                self._judged(joined, output, k, p, some, only)
+                for k, p, some in zip(positions, probabilities, spans, strict=True)
+            ]
         part = deletion(
             self.network,
             self.probabilities,
@@ -150,11 +217,51 @@ class Explainer:
             mask_id=self.mask_id,
             padding_id=self.padding_id,
             call_tokens=CALL_TOKENS,
+            joined=joined,
+            columns=self.columns,
         )
-        only = self.policy.deletion == "both"
         return verify(
             output.windows, output.states, spans, positions, probabilities, part, only=only
         ).codes
+
+    def _joined(
+        self, encounter: Encounter, output: Output, spans: Mapping[int, Sequence[ScoredSpan]]
+    ) -> Callable[[int, float | None, bool], float] | None:
+        """The logit of terms and network for a code whose spans are deleted, or all the rest."""
+        if self.terms is None:
+            return None
+        reader = self.terms
+
+        def joined(position: int, logit: float | None, only: bool) -> float:
+            neural = None if output.neural is None else output.neural.copy()
+            column = self._column(position)
+            if neural is not None and column is not None and logit is not None:
+                neural[column] = logit
+            rest = left(encounter, spans[position], only)
+            columns = None if self.columns is None else np.array(self.columns, dtype=np.intp)
+            return float(reader(rest, self.space, neural, columns).logits[position])
+
+        return joined
+
+    def _judged(
+        self,
+        joined: Callable[[int, float | None, bool], float],
+        output: Output,
+        position: int,
+        probability: float,
+        spans: Sequence[ScoredSpan],
+        only: bool,
+    ) -> Verification:
+        """The verification of a code that has nothing but terms."""
+
+        def again(alone: bool) -> float:
+            changed = np.array(output.logits, dtype=np.float64)
+            changed[position] = joined(position, None, alone)
+            return float(self.probabilities(changed[None])[0, position])
+
+        if not spans:
+            return judge(probability, None, None, self.cut)
+        return judge(probability, again(False), again(True) if only else None, self.cut)
 
     def _evidence(
         self,
@@ -163,6 +270,9 @@ class Explainer:
         code: Code,
         spans: Sequence[ScoredSpan],
         verdict: Verification | None,
+        places: Sequence[TermPlace],
+        output: Output,
+        position: int,
     ) -> CodeEvidence:
         texts = [document.text for document in encounter.documents]
         meant = {
@@ -170,14 +280,32 @@ class Explainer:
             for span in spans
             for place in (span.place, *span.places)
         }
+        # Every mention counts, not only the one that is quoted; a term is judged as a whole.
+        said = [place.meant for place in places] or list(meant.values())
+        rules = {
+            (span.document_id, span.start, span.end): place.rule
+            for place in reversed(places)
+            for span in place.spans
+        }
+        parts = self.parts(output, position)
+        doubt = doubt_reason(code, said, self.policy.doubts)
+        if doubt is None and self.disagreement and len({p > 0.5 for p in parts.values()}) > 1:
+            doubt = f"network and terms disagree on {code}"
         return CodeEvidence(
-            quotes=tuple(_quote(encounter, found, span, meant[span.place]) for span in spans),
-            # Every mention of the words counts, not only the one that is quoted.
-            doubt=doubt_reason(code, list(meant.values()), self.policy.doubts),
+            quotes=tuple(
+                _quote(encounter, found, span, meant[span.place], rules) for span in spans
+            ),
+            doubt=doubt,
             verification=None
             if verdict is None
             else Deleted(verdict.status, verdict.p_without, verdict.p_only, verdict.flips),
+            source="lexicon" if places else "neural",
+            parts={name: round(p, 6) for name, p in parts.items()},
         )
+
+
+def _sigmoid(logit: float) -> float:
+    return 1.0 / (1.0 + exp(-logit))
 
 
 def _quote(
@@ -185,6 +313,7 @@ def _quote(
     found: Sequence[Sequence[Section]],
     span: ScoredSpan,
     said: Assertion,
+    rules: Mapping[tuple[str, int, int], str],
 ) -> Quote:
     document = encounter.documents[span.document]
     section = section_of(found[span.document], span.start)
@@ -202,4 +331,5 @@ def _quote(
             if place != span.place
         ),
         low=span.low,
+        rule=rules.get((document.document_id, span.start, span.end)),
     )

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from surecode.errors import InputError
 
-SCHEMA = "surecode.decision/2"
+SCHEMA = "surecode.decision/3"
 
 Route = Literal["auto", "review"]
 Mode = Literal["autonomous", "assist"]
@@ -47,7 +47,8 @@ class Quote:
 
     ``score`` is its share of all that speaks for the code; ``section`` the kind of the section that
     it stands in; ``mentions`` the other places of the same words; ``low`` marks evidence of low
-    confidence: the best there is, though not enough.
+    confidence: the best there is, though not enough. ``rule`` is the stable name of the term that
+    was found there, None where a network chose the words.
     """
 
     document_id: str
@@ -59,6 +60,7 @@ class Quote:
     meaning: Meaning
     mentions: tuple[Place, ...]
     low: bool
+    rule: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ class Deleted:
 class CodeDecision:
     """One assigned code, the probability that it is right, and its evidence.
 
-    ``doubt`` is why its evidence needs a person; ``verification`` is None where the evidence was
-    not deleted.
+    ``source`` says whose evidence is shown, that of terms or that of a network; ``parts`` what each
+    would give the code alone, uncalibrated. ``doubt`` is why a person should look;
+    ``verification`` is None where the evidence was not deleted.
     """
 
     system: str
@@ -84,7 +87,8 @@ class CodeDecision:
     release: str
     title: str | None
     probability: float
-    source: Literal["neural"]
+    source: Literal["neural", "lexicon"]
+    parts: dict[str, float]
     evidence: tuple[Quote, ...]
     doubt: str | None
     verification: Deleted | None

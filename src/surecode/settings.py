@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from surecode.encounter import Split
-
-Share = Annotated[float, Field(gt=0, le=1)]
-Shares = dict[Split, Share]
-
+from surecode.source_settings import DataSettings, Settings
 
 # `surecode.evidence.policy` says what they mean.
 Doubt = Literal["absent", "negated", "hypothetical", "family", "historical", "uncertain"]
-
-
-class Settings(BaseModel):
-    """A frozen group of settings; a key that is not listed is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 class LabelSpaceSettings(Settings):
@@ -64,69 +53,31 @@ class SpecialtySettings(Settings):
     target: TargetSettings
 
 
-class SyntheticSettings(Settings):
-    """Encounters that the project generates."""
+class CoderKindSettings(Settings):
+    """What assigns codes: a network, terms, or both; `surecode.hybrid`.
 
-    source: Literal["synthetic"]
-    encounters: int = Field(ge=1)
-    difficulty: float = Field(ge=0, le=1)
-    typo_rate: float = Field(ge=0, le=0.5)
-    start: date
-    end: date
-    seed: int
-    shares: Shares
-    maximum_characters: int = Field(ge=1)
-    split: Split = "test"
+    ``tables`` are code systems whose titles and inclusion terms are looked for, and whose codes a
+    coder may assign that no training encounter has; ``terms`` are a user's own lists of terms.
+    Where network and terms disagree on a code that is assigned, the model of both has weighed them;
+    ``review`` sends the encounter to a person all the same.
+    """
 
-
-class CodiespSettings(Settings):
-    """CodiEsp: Spanish clinical cases with ICD-10-CM and ICD-10-PCS codes."""
-
-    source: Literal["codiesp"]
-    root: Path
-    language: Literal["es", "en"]
-    kinds: tuple[Literal["diagnosis", "procedure"], ...] = Field(min_length=1)
-    shares: dict[str, Shares]
-    maximum_characters: int = Field(ge=1)
-    split: Split = "test"
-
-
-class CantemistSettings(Settings):
-    """CANTEMIST: Spanish oncology cases with ICD-O-3 morphology codes."""
-
-    source: Literal["cantemist"]
-    root: Path
-    shares: dict[str, Shares]
-    maximum_characters: int = Field(ge=1)
-    split: Split = "test"
-
-
-class TableSettings(Settings):
-    """A user's own CSV, Parquet or JSON Lines file."""
-
-    source: Literal["table"]
-    root: Path
-    code_check: Literal["release", "syntax"]
-    shares: Shares
-    maximum_characters: int = Field(ge=1)
-    split: Split = "test"
-
-
-DataSettings = Annotated[
-    SyntheticSettings | CodiespSettings | CantemistSettings | TableSettings,
-    Field(discriminator="source"),
-]
+    kind: Literal["neural", "lexicon", "hybrid"]
+    tables: tuple[Literal["ICD-10-CM"], ...]
+    terms: tuple[Path, ...]
+    disagreement: Literal["weigh", "review"]
 
 
 class EncoderSettings(Settings):
-    """Pre-trained encoder: a package that carries weights, or a hub id with a revision.
+    """Pre-trained encoder: a package that carries weights, a hub id with a revision, or a folder.
 
-    ``pretraining_data`` names restricted or public corpora that its publisher trained it on: an
-    encoder that has read MIMIC must not be tested on MIMIC without saying so.
+    A ``folder`` is one that `surecode pretrain` wrote; it is found by its name, or by ``sha256``
+    where that is known. ``pretraining_data`` names restricted or public corpora that its publisher
+    trained it on: an encoder that has read MIMIC must not be tested on MIMIC without saying so.
     """
 
     name: str
-    source: Literal["package", "hub"]
+    source: Literal["package", "hub", "folder"]
     revision: str | None
     sha256: str | None
     window_length: int = Field(ge=8)
@@ -282,6 +233,7 @@ class Config(Settings):
     seed: int
     specialty: SpecialtySettings
     data: DataSettings
+    coder: CoderKindSettings
     encoder: EncoderSettings
     adapter: AdapterSettings
     head: HeadSettings

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
+from surecode.coder.pretraining_settings import (
+    CorpusSettings,
+    MaskingSettings,
+    PretrainingSettings,
+    VocabularySettings,
+)
 from surecode.encounter import Setting
-from surecode.settings import Settings, SpecialtySettings, TrackingSettings
+from surecode.settings import EncoderSettings, SpecialtySettings, TrackingSettings
+from surecode.source_settings import Settings
 
 
 class PredictConfig(Settings):
@@ -51,3 +59,20 @@ class CodesAddConfig(Settings):
     alias: str
     output: Path | None
     runs: Path
+
+
+class PretrainConfig(Settings):
+    """``surecode pretrain``: an encoder that reads texts without codes; for all specialties."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
+    seed: int = Field(ge=0)
+    encoder: EncoderSettings
+    corpus: CorpusSettings
+    exclude: tuple[Path, ...]
+    overlap: Literal["refuse", "drop"]
+    vocabulary: VocabularySettings
+    masking: MaskingSettings
+    training: PretrainingSettings
+    tracking: TrackingSettings
+    encoders: Path
+    cache: Path

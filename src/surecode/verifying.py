@@ -13,7 +13,7 @@ and their spans::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -36,6 +36,8 @@ def deletion(
     mask_id: int,
     padding_id: int,
     call_tokens: int,
+    joined: Callable[[int, float | None, bool], float] | None = None,
+    columns: Sequence[int] | None = None,
 ) -> Deletion:
     """What `surecode.evidence.verification.verify` needs, for one encounter.
 
@@ -48,7 +50,12 @@ def deletion(
         mask_id: the windower's token for "no word here".
         padding_id: the tokenizer's.
         call_tokens: most tokens of one encoder call.
+        joined: where terms have a say as well: a code's position, the network's logit for it (None
+            where the network does not know it) and whether its spans are all that is left → the
+            logit of both.
+        columns: the positions of the network's codes in the label space; None: they are the same.
     """
+    place = None if columns is None else {position: k for k, position in enumerate(columns)}
 
     def encode(windows: Sequence[NDArray[np.int64]]) -> Sequence[Tensor]:
         with torch.inference_mode():
@@ -56,14 +63,21 @@ def deletion(
             batch = collate([_whole(windows)], padding_id, call_tokens=call_tokens).to(device)
             return torch.split(network.encode(batch), [len(window) for window in windows])
 
-    def probability(states: Tensor, code: int) -> float:
+    def neural(states: Tensor, code: int) -> float:
         with torch.inference_mode():
             column = torch.tensor([code], dtype=torch.int64, device=states.device)
             # One code of the label space is read, not all: a logit is the sum of its contributions.
             logit = network.contributions(states, column).sum(dim=0)
-            logit = logit + network.head.offset(states.float(), column)
+            return float((logit + network.head.offset(states.float(), column)).item())
+
+    def probability(states: Tensor, code: int, only: bool) -> float:
+        own = code if place is None else place.get(code)
+        logit = None if own is None else neural(states, own)
+        if joined is not None:
+            logit = joined(code, logit, only)
+        assert logit is not None  # without terms the network knows every code
         changed = np.array(logits, dtype=np.float64)
-        changed[code] = logit.item()
+        changed[code] = logit
         return float(probabilities(changed[None])[0, code])
 
     return Deletion(encode, probability, mask_id, cut)

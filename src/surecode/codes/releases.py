@@ -1,8 +1,9 @@
 """Releases: which codes are valid on a date of service.
 
-The one table at hand is that of the package ``simple-icd-10-cm``: the ICD-10-CM of one release,
-with its April update. It takes seconds to load, so it is imported on the first question. For
-every other system and release only the syntax is checked.
+The table at hand is that of the package ``simple-icd-10-cm``: the ICD-10-CM of one release, with
+its April update. It takes seconds to load, so it is imported on the first question. What changed
+since FY2021 ships with this package (`surecode.codes.changes`), which gives the codes of that
+release, with its January update. For every other system and release only the syntax is checked.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from datetime import date
 from functools import lru_cache
 from importlib.metadata import version
 
+from surecode.codes.changes import shipped
 from surecode.codes.systems import check_syntax, system_of
 from surecode.encounter import Code
 from surecode.errors import InputError
 
 # The release that each version of simple-icd-10-cm holds: 1.5.0 has the files of April 1, 2026.
-_RELEASE_OF_PACKAGE = {"1.5.0": "FY2026"}
+RELEASE_OF_PACKAGE = {"1.5.0": "FY2026"}
 
 
 def release_of(system: str, date_of_service: date) -> str:
@@ -39,8 +41,14 @@ def release_of(system: str, date_of_service: date) -> str:
 
 def valid_codes(system: str, release: str) -> frozenset[str] | None:
     """The values that may be billed in a release, or None where no table of it is at hand."""
-    if system_of(system).name == "ICD-10-CM" and release == _icd_10_cm_release():
+    if system_of(system).name != "ICD-10-CM":
+        return None
+    if release == _icd_10_cm_release():
         return _icd_10_cm_leaves()
+    since = shipped()
+    # Only the table that the changes lead to gives the one that they come from.
+    if (since.older, since.newer) == (release, _icd_10_cm_release()):
+        return _icd_10_cm_older()
     return None
 
 
@@ -75,7 +83,7 @@ def title(code: Code) -> str | None:
 
 @lru_cache(maxsize=1)
 def _icd_10_cm_release() -> str | None:
-    return _RELEASE_OF_PACKAGE.get(version("simple-icd-10-cm"))
+    return RELEASE_OF_PACKAGE.get(version("simple-icd-10-cm"))
 
 
 @lru_cache(maxsize=1)
@@ -89,3 +97,8 @@ def _icd_10_cm_leaves() -> frozenset[str]:
         # Chapters and blocks such as C00-C96 are in the list as well, some without children.
         if pattern.fullmatch(value) and simple_icd_10_cm.is_leaf(value)
     )
+
+
+@lru_cache(maxsize=1)
+def _icd_10_cm_older() -> frozenset[str]:
+    return shipped().older_codes(_icd_10_cm_leaves())

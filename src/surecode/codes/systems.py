@@ -45,6 +45,14 @@ _ALL = (
     # Category I, or four digits and the letter of another category.
     CodeSystem("CPT", re.compile(r"[0-9]{4}[0-9AFMTU]"), "five digits such as 99213"),
     CodeSystem("HCPCS", re.compile(r"[A-V][0-9]{4}"), "a letter and four digits such as J1100"),
+    # In force until September 30, 2015. Its procedures (volume 3) are a system of their own here,
+    # as their values overlap with those of the diagnoses once the dot is gone: 38.93 and 389.3.
+    CodeSystem(
+        "ICD-9-CM",
+        re.compile(r"(?:[0-9]{3}|V[0-9]{2})(?:\.[0-9]{1,2})?|E[0-9]{3}(?:\.[0-9])?"),
+        "486, 038.9, V30.01 or E849.0",
+    ),
+    CodeSystem("ICD-9-PCS", re.compile(r"[0-9]{2}(?:\.[0-9]{1,2})?"), "38.93 or 04.0"),
 )
 SYSTEMS: dict[str, CodeSystem] = {system.name: system for system in _ALL}
 
@@ -61,14 +69,15 @@ def system_of(name: str) -> CodeSystem:
 
 
 def normalise(system: str, value: str) -> Code:
-    """The code in its system's own spelling: upper case, ICD-10-CM with its dot.
+    """The code in its system's own spelling: upper case, ICD-10-CM and ICD-9 with their dot.
 
     ``("ICD-10-CM", "s0032x")`` becomes ``ICD-10-CM:S00.32X``. Idempotent. Raises `InputError` for
     an unknown system and for a value that is no code of the system.
     """
     value = value.strip().upper()
-    if system == "ICD-10-CM" and "." not in value and len(value) > 3:
-        value = f"{value[:3]}.{value[3:]}"
+    before = _before_the_dot(system, value)
+    if before is not None and "." not in value and len(value) > before:
+        value = f"{value[:before]}.{value[before:]}"
     code = Code(system, value)
     check_syntax(code)
     return code
@@ -93,6 +102,19 @@ def check_syntax(code: Code) -> None:
             f"code {_quoted(code.value)} is no {system.name} code; {system.name} codes look like "
             f"{system.example}"
         )
+
+
+def _before_the_dot(system: str, value: str) -> int | None:
+    """How many characters stand before a code's dot; None where codes have none to be put in."""
+    match system:
+        case "ICD-10-CM":
+            return 3
+        case "ICD-9-CM":
+            return 4 if value.startswith("E") else 3
+        case "ICD-9-PCS":
+            return 2
+        case _:
+            return None
 
 
 def _quoted(value: str) -> str:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from surecode.data.sources import cantemist, codiesp, synthetic, table
+from surecode.data.sources import cantemist, codiesp, mdace, mimic3, mimic4, synthetic, table
 from surecode.data.splits import KEEP, Assignment, Sourced, assign, assign_official, select
 from surecode.data.table import check_encounters
 from surecode.encounter import Encounter, Split
-from surecode.settings import (
+from surecode.settings import SpecialtySettings
+from surecode.source_settings import (
     CantemistSettings,
     CodiespSettings,
     DataSettings,
-    SpecialtySettings,
+    MdaceSettings,
+    Mimic3Settings,
+    Mimic4Settings,
+    RestrictedSettings,
     SyntheticSettings,
     TableSettings,
 )
@@ -26,7 +30,7 @@ class Dataset:
     Attributes:
         name: what to print beside every figure, such as "synthetic (generated)".
         encounters: sorted by id.
-        cut_groups: source articles that the publisher's own splits cut.
+        cut_groups: source articles or patients that the publisher's own splits cut.
     """
 
     name: str
@@ -52,7 +56,7 @@ def read(data: DataSettings, specialty: SpecialtySettings, seed: int) -> Dataset
         _in_scope(item, specialty.label_space.systems)
         for item in select(sourced, specialty.include)
     ]
-    if isinstance(data, CodiespSettings | CantemistSettings):
+    if isinstance(data, CodiespSettings | CantemistSettings | RestrictedSettings):
         assignment = assign_official(items, data.shares, seed)
     elif isinstance(data, TableSettings) and items[0].official_split is not None:
         assignment = assign_official(items, KEEP, seed)
@@ -80,6 +84,18 @@ def _items(data: DataSettings, specialty: SpecialtySettings) -> list[Sourced]:
             return list(cantemist.read(data.root))
         case TableSettings():
             return list(table.read(data.root, data.code_check))
+        case Mimic3Settings():
+            return mimic3.read(
+                data.root, data.benchmark, data.minimum_code_count, data.check_published
+            )
+        case Mimic4Settings():
+            return mimic4.read(
+                data.root, data.benchmark, data.minimum_code_count, data.check_published
+            )
+        case MdaceSettings():
+            return mdace.read(
+                data.root, data.charts, data.coding, data.categories, data.check_published
+            )
 
 
 def _in_scope(item: Sourced, systems: Collection[str]) -> Sourced:
@@ -99,3 +115,14 @@ def _name(data: DataSettings) -> str:
             return "CANTEMIST"
         case TableSettings():
             return data.root.name
+        case Mimic3Settings():
+            return f"MIMIC-III, {data.benchmark}{_unchecked(data)}"
+        case Mimic4Settings():
+            return f"MIMIC-IV, {data.benchmark}{_unchecked(data)}"
+        case MdaceSettings():
+            return f"MDACE, {data.charts}, {data.coding}{_unchecked(data)}"
+
+
+def _unchecked(data: RestrictedSettings) -> str:
+    """Figures of a part of a benchmark must not pass for those of the whole."""
+    return "" if data.check_published else " (splits not checked)"

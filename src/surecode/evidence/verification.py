@@ -38,14 +38,14 @@ class Deletion:
 
     Attributes:
         encode: windows' token ids, each ``[l]`` with its special tokens → states ``[l, D]`` each.
-        probability: states ``[T, D]`` of an encounter's content tokens and the position of a code
-            in the label space → its probability.
+        probability: states ``[T, D]`` of an encounter's content tokens, the position of a code
+            in the label space, and whether its spans are all that is left → its probability.
         mask_id: the token that stands for "no word here".
         cut: the probability from which a code is assigned.
     """
 
     encode: Callable[[Sequence[NDArray[np.int64]]], Sequence[Tensor]]
-    probability: Callable[[Tensor, int], float]
+    probability: Callable[[Tensor, int, bool], float]
     mask_id: int
     cut: float
 
@@ -134,7 +134,9 @@ def verify(
                 )
             ]
             answer = alone if question.only else without
-            answer[question.place] = deletion.probability(torch.cat(pieces), question.code)
+            answer[question.place] = deletion.probability(
+                torch.cat(pieces), question.code, question.only
+            )
         kept = {key: kept[key] for key in kept.keys() & bare}
     judged = (
         judge(float(p[place]), without.get(place), alone.get(place), deletion.cut)

@@ -33,6 +33,7 @@ from surecode.stages.certificate_report import Basis, report
 from surecode.stages.explained import doubts, evidence_policy, explaining, tuned_policy
 from surecode.stages.promise import losses_of, protocol, sample_of, targets, times_tested
 from surecode.stages.run_folder import Figures, RunFolder
+from surecode.stages.terms import tune_logits
 from surecode.stages.tuning import Gold, Tuned, fit_calibrator, write_tune_features
 
 SPLITS: tuple[Split, ...] = ("tune", "calibrate")
@@ -50,7 +51,9 @@ def calibrate(config: Config, today: date | None = None) -> Figures:
     with open_run(config, _chosen(config)) as run:
         splits = {split: folder.encounters(split) for split in SPLITS}
         logits = {
-            split: _logits(coder, encounters, config.trainer.progress)
+            split: tune_logits(folder, encounters)
+            if split == "tune" and coder.terms is not None  # the terms saw tune's gold
+            else _logits(coder, encounters, config.trainer.progress)
             for split, encounters in splits.items()
         }
         _write_predictions(folder, coder, splits, logits)
@@ -119,6 +122,10 @@ def calibrate(config: Config, today: date | None = None) -> Figures:
 
 def _runtime(config: Config, folder: RunFolder) -> Runtime:
     """What this run coded in before, as long as the settings allow it; else measured."""
+    if config.coder.kind == "lexicon":  # nothing to compute with tensors
+        runtime = Runtime("fp32", "sdpa")
+        folder.keep_runtime("coding", runtime)
+        return runtime
     allowed = candidates(config.runtime.coding, config.runtime.attention, "cpu")
     kept = folder.runtime("coding")
     runtime = kept if kept is not None and kept in allowed else coding_runtime(config)

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from surecode.bundle.grow import add_codes
+from surecode.codes.code_list import read_code_list
 from surecode.codes.systems import parse
+from surecode.encounter import Code
 from surecode.loading import REGISTERED
 from surecode.registry.models import fetch_bundle, model_uri, register_bundle
 from surecode.registry.tracking import named_run, point_to
@@ -18,10 +20,12 @@ from surecode.verb_settings import CodesAddConfig
 def codes_add(config: CodesAddConfig) -> dict[str, Any]:
     """Write the grown bundle and register it; what the command prints.
 
+    An entry of ``codes`` that ends in ``.csv`` is a file with the columns system and value.
+
     Raises:
         InputError: as `add_codes`, or there is no such model.
     """
-    codes = [parse(text) for text in config.codes]
+    codes = [code for text in config.codes for code in _codes(text)]
     model = config.model or model_uri(config.specialty.name, config.alias)
     if model.startswith(REGISTERED) or config.output is None:
         point_to(config.tracking)
@@ -48,3 +52,8 @@ def codes_add(config: CodesAddConfig) -> dict[str, Any]:
             },
         )
     return figures | {"bundle": str(target), "model_name": name, "version": version}
+
+
+def _codes(text: str) -> list[Code]:
+    """``SYSTEM:VALUE``, or all codes of a file: a release has too many for a command line."""
+    return read_code_list(Path(text)) if text.endswith(".csv") else [parse(text)]

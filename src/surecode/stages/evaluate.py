@@ -22,6 +22,7 @@ from surecode.encounter import Code, Encounter
 from surecode.errors import InputError
 from surecode.evaluation import figures as pictures
 from surecode.evaluation import metrics, selective
+from surecode.evaluation.ranked import RankedCodes, rank, write_ranked
 from surecode.evaluation.selective import Rate
 from surecode.files import write_text
 from surecode.record import DecisionRecord
@@ -39,8 +40,9 @@ def evaluate(config: Config) -> Figures:
     coder = load_bundle(folder.bundle, sealed=False)
     encounters = _encounters(config, folder)
     point_to(config.tracking)  # an unreachable server is told now, not after the work
-    records, rankings = _code(coder, encounters, config.trainer.progress)
+    records, rankings, ranked = _code(coder, encounters, config.trainer.progress)
     write_text(folder.decisions, "".join(record.to_json() + "\n" for record in records))
+    write_ranked(ranked, folder.ranked)
     gold = [encounter.code_set for encounter in encounters]
     predicted = [frozenset(Code(c.system, c.value) for c in r.codes) for r in records]
     confidence = np.array([record.confidence for record in records])
@@ -85,15 +87,18 @@ def _encounters(config: Config, folder: RunFolder) -> list[Encounter]:
 
 def _code(
     coder: Coder, encounters: Sequence[Encounter], progress: bool
-) -> tuple[list[DecisionRecord], list[list[Code]]]:
-    """Records, and the whole label space ranked for mean average precision."""
-    records, rankings = [], []
+) -> tuple[list[DecisionRecord], list[list[Code]], list[RankedCodes]]:
+    """Records, the whole label space ranked for mean average precision, and its likely part."""
+    records, rankings, kept = [], [], []
     shown = tqdm(encounters, desc="coding", unit="encounter", disable=not progress, leave=False)
     for encounter in shown:
         output = coder.run(encounter)
-        records.append(coder.record(encounter, output))
+        record = coder.record(encounter, output)
+        records.append(record)
         rankings.append(coder.ranked(output.logits))
-    return records, rankings
+        assigned = {Code(code.system, code.value) for code in record.codes}
+        kept.append(rank(encounter.encounter_id, coder.scored(output.logits), keep=assigned))
+    return records, rankings, kept
 
 
 def _promised(

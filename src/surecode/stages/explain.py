@@ -119,6 +119,8 @@ def _check_by_integrated_gradients(
     gaps: list[float] = []
     agreements: list[float] = []
     # The path from baseline to note is integrated in fp32, whatever the coder codes in.
+    if coder.network is None:
+        chosen = []
     exact = load_trained(RunFolder(config).bundle, Runtime("fp32", "sdpa")) if chosen else coder
     for record in chosen:
         encounter = encounters[record.encounter_id]
@@ -147,6 +149,7 @@ def by_integrated_gradients(
 ) -> Attribution:
     """Integrated gradients of some codes' logits, from all words masked to the note as it is."""
     batch = collate([coder.windower(encounter)], coder.padding_id)
+    assert coder.network is not None  # who asks for gradients has a network
     view = attribution_view(coder.network, batch, coder.windower.mask_id)
     return attribute(view, positions, method="integrated_gradients", steps=steps, mass_left_out=0.0)
 

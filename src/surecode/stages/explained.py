@@ -96,6 +96,8 @@ def _marked(
     tune: Sequence[Encounter],
     assigned: NDArray[np.bool_],
 ) -> Iterator[MarkedCode]:
+    if coder.network is None:  # terms say where they stand, there is nothing to tune
+        return
     explain, left = coder.explainer(), TUNED_CODES
     for encounter, row in zip(tune, assigned, strict=True):
         documents = {d.document_id: n for n, d in enumerate(encounter.documents)}
@@ -104,7 +106,10 @@ def _marked(
             if item.code in coder.label_space:
                 place = (documents[item.span.document_id], item.span.start, item.span.end)
                 gold.setdefault(coder.label_space.index(item.code), []).append(place)
-        positions = [k for k in np.flatnonzero(row).tolist() if k in gold]
+        known = None if coder.columns is None else set(coder.columns)
+        positions = [
+            k for k in np.flatnonzero(row).tolist() if k in gold and (known is None or k in known)
+        ]
         if not positions or left <= 0:
             continue
         left -= len(positions)

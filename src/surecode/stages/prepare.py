@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from surecode.codes.label_space import LabelSpace
 from surecode.data.read import read
 from surecode.data.splits import check_splits
-from surecode.encounter import SPLITS
+from surecode.encounter import SPLITS, Encounter
 from surecode.settings import Config
 from surecode.stages.run_folder import Figures, RunFolder, learning_fingerprint
+from surecode.stages.terms import with_terms
+
+
+def network_codes(config: Config, encounters: Iterable[Encounter]) -> LabelSpace:
+    """The codes that a network learns: those of enough encounters of train."""
+    wanted = config.specialty.label_space
+    return LabelSpace.from_encounters(encounters, wanted.systems, wanted.minimum_count)
 
 
 def prepare(config: Config) -> Figures:
@@ -15,8 +24,11 @@ def prepare(config: Config) -> Figures:
     folder = RunFolder(config)
     dataset = read(config.data, config.specialty, config.seed)
     check_splits(dataset.encounters)
-    wanted = config.specialty.label_space
-    space = LabelSpace.from_encounters(dataset.encounters, wanted.systems, wanted.minimum_count)
+    space = (
+        network_codes(config, dataset.encounters)
+        if config.coder.kind == "neural"
+        else with_terms(config, dataset.encounters)
+    )
     folder.begin()
     folder.write_data(dataset, space)
     counts = {split: len(dataset.of(split)) for split in SPLITS}

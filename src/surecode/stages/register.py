@@ -12,6 +12,7 @@ from surecode.files import write_json, write_text
 from surecode.registry.models import register_bundle
 from surecode.registry.tracking import open_run, point_to
 from surecode.settings import Config
+from surecode.source_settings import restriction
 from surecode.stages.run_folder import Figures, RunFolder
 
 ALIAS = "challenger"
@@ -28,7 +29,8 @@ def register(config: Config) -> Figures:
             "run `surecode evaluate` again"
         )
     point_to(config.tracking)
-    card = render_card(config, folder.figures("prepare"), evaluate, certificate)
+    read_before = folder.figures("train")["encoder"].get("pretraining_data", ())
+    card = render_card(config, folder.figures("prepare"), evaluate, certificate, read_before)
     write_text(folder.bundle / layout.CARD, card)
     manifest = seal(folder.bundle)
     load_bundle(folder.bundle)  # what is registered can be loaded
@@ -43,6 +45,7 @@ def register(config: Config) -> Figures:
                 "certified": str(certificate.certified).lower(),
                 "data": evaluate["data"],
                 "config_hash": config.fit_hash,
+                "restricted": str(restriction(config.data) is not None).lower(),
             },
         )
         figures = {

@@ -105,6 +105,8 @@ def _prepare(figures: Figures) -> str:
 def _train(figures: Figures) -> str:
     if figures["reused"]:
         return "reused: these settings are trained already (trainer.resume=false trains anew)"
+    if "terms" in figures:
+        return f"{figures['terms']} terms, {figures['seconds']:.0f} s"
     early = ", stopped early" if figures["stopped_early"] else ""
     return (
         f"{figures['epochs']} epochs{early}, loss on tune {figures['best_tune_loss']:.4f}, "

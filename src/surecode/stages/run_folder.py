@@ -48,8 +48,10 @@ class RunFolder:
         self.pictures = self.path / "pictures"
         self.predictions = self.path / "predictions.parquet"
         self.tune_features = self.path / "tune_features.parquet"
+        self.tune_logits = self.path / "tune_logits.parquet"
         self.certificate_page = self.path / CERTIFICATE_PAGE
         self.decisions = self.path / "decisions.jsonl"
+        self.ranked = self.path / "ranked.parquet"
         self.evidence = self.path / "evidence.jsonl"
         self.pages = self.path / "pages"
         self._encounters = self.path / "encounters.parquet"

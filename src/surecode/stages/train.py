@@ -1,4 +1,4 @@
-"""``surecode train``: fit adapter and head on train, stop by the loss on tune.
+"""``surecode train``: fit adapter and head on train, stop by the loss on tune; learn the terms.
 
 Several devices: this process writes the resolved settings and starts one process for each; those
 read the same file, and the first of them alone writes.
@@ -16,13 +16,15 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
+from tqdm import tqdm
 
-from surecode.bundle.load import load_trained
+from surecode.bundle import layout
+from surecode.bundle.load import load_network, load_trained
 from surecode.bundle.weights import CoderSettings, write_weights
 from surecode.coder.activation_cache import ActivationCache
 from surecode.coder.build import build_network
 from surecode.coder.datamodule import CoderData, Examples
-from surecode.coder.encoder import EncoderLock, load_tokenizer
+from surecode.coder.encoder import EncoderLock, file_sha256, load_tokenizer
 from surecode.coder.folded_lora import fold_lora
 from surecode.coder.heads.descriptions import Descriptions
 from surecode.coder.heads.embed import embed_descriptions
@@ -40,10 +42,14 @@ from surecode.data.windows import Windower
 from surecode.denormals import without_denormals
 from surecode.encounter import Split
 from surecode.errors import InputError
+from surecode.files import write_json
 from surecode.launch import ranks
 from surecode.registry.tracking import Run, log_parameters, open_run
 from surecode.settings import Config
+from surecode.source_settings import restriction
+from surecode.stages.prepare import network_codes
 from surecode.stages.run_folder import Figures, RunFolder
+from surecode.stages.terms import learn_terms
 
 # The splits that training may look at.
 LEARNING: tuple[Split, ...] = ("train", "tune")
@@ -73,6 +79,8 @@ def train(config: Config) -> Figures:
             return folder.finish("train", done | {"reused": True})
     if config.trainer.accelerator == "gpu" and not torch.accelerator.is_available():
         raise InputError("trainer.accelerator=gpu: there is none here; set trainer.accelerator=cpu")
+    if config.coder.kind == "lexicon":
+        return _terms_alone(config, folder, space, learning)
     if _elsewhere(config):
         if config.launcher.kind == "local" and folder.runtime("training") is None:
             # Chosen once: ranks that measure side by side might not agree.
@@ -89,6 +97,8 @@ def train(config: Config) -> Figures:
         log_parameters(config)
         began = time.monotonic()
         trained = _fit(config, folder, space, learning, run)
+        if config.coder.kind == "hybrid":
+            _beside_network(config, folder, space)
         run.log(
             {
                 "train/epochs": trained.fit.epochs,
@@ -147,6 +157,8 @@ def _fit(
     pl.seed_everything(config.seed, workers=True, verbose=False)
     # Ranks that a cluster started could not agree on a measurement.
     runtime = folder.runtime("training") or training_runtime(config, measure=ranks.world() == 1)
+    if config.coder.kind == "hybrid":  # the terms know more codes than a network can learn
+        space = network_codes(config, folder.encounters("train"))
     if ranks.rank() == 0:
         folder.keep_runtime("training", runtime)
     network, lock = build_network(
@@ -185,16 +197,59 @@ def _fit(
     )
     if run is None:
         return _Trained(result, "", lock, runtime)
-    settings = CoderSettings(
+    weights = write_weights(folder.bundle, network, lock, space, tokenizer, _settings(config))
+    return _Trained(result, weights.sha256, lock, runtime)
+
+
+def _settings(config: Config) -> CoderSettings:
+    return CoderSettings(
+        kind=config.coder.kind,
+        disagreement=config.coder.disagreement,
         specialty=config.specialty.name,
         include=config.specialty.include,
         encoder=config.encoder,
         adapter=config.adapter,
         # A path of this machine; the embeddings of the descriptions are among the weights.
         head=config.head.model_copy(update={"descriptions": None}),
+        restricted=restriction(config.data),
     )
-    weights = write_weights(folder.bundle, network, lock, space, tokenizer, settings)
-    return _Trained(result, weights.sha256, lock, runtime)
+
+
+def _beside_network(config: Config, folder: RunFolder, space: LabelSpace) -> None:
+    """Learn the terms and how far to trust the network beside them: a bundle of both."""
+    network_space = LabelSpace.read(folder.bundle / layout.LABEL_SPACE)
+    alone = load_network(folder.bundle)
+    tune = folder.encounters("tune")
+    shown = tqdm(tune, desc="coding", disable=not config.trainer.progress, leave=False)
+    neural = dict(zip((e.encounter_id for e in tune), alone.logits(shown), strict=True))
+    columns = np.array([space.index(code) for code in network_space.codes], dtype=np.intp)
+    network_space.write(folder.bundle / layout.NETWORK_CODES)
+    space.write(folder.bundle / layout.LABEL_SPACE)
+    learn_terms(config, folder, space, neural, columns)
+
+
+def _terms_alone(config: Config, folder: RunFolder, space: LabelSpace, learning: str) -> Figures:
+    """A coder without a network. Its tokenizer tells the confidence how new an encounter is."""
+    with open_run(config, {"data": config.data.source}) as run:
+        log_parameters(config)
+        began = time.monotonic()
+        write_json(folder.bundle / layout.CODER, _settings(config).model_dump(mode="json"))
+        space.write(folder.bundle / layout.LABEL_SPACE)
+        load_tokenizer(config.encoder).save_pretrained(folder.bundle / layout.TOKENIZER)
+        learned = learn_terms(config, folder, space)
+        terms = learned.reader.terms
+        return folder.finish(
+            "train",
+            {
+                "terms": len(terms.lexicon) + len(terms.tables),
+                "learning": learning,
+                "model": file_sha256(folder.bundle / layout.TERMS),
+                "encoder": {},
+                "mlflow_run": run.run_id,
+                "seconds": round(time.monotonic() - began, 1),
+                "reused": False,
+            },
+        )
 
 
 def _without_exit(fitting: Callable[[], Fit]) -> Fit:

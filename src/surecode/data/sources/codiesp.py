@@ -20,13 +20,14 @@ from surecode.data.splits import Sourced
 from surecode.encounter import Code, Document, Encounter, Evidence, GoldCode, Span
 from surecode.errors import InputError
 
-Language = Literal["es", "en"]
+Language = Literal["es", "en", "both"]
 Kind = Literal["diagnosis", "procedure"]
 
 _SYSTEM = {"diagnosis": "ICD-10-CM", "procedure": "ICD-10-PCS"}
 _FILE_LETTER = {"diagnosis": "D", "procedure": "P"}
 _LABEL = {"DIAGNOSTICO": "diagnosis", "PROCEDIMIENTO": "procedure"}
 _TEXTS = {"es": "text_files", "en": "text_files_en"}
+_TRANSLATED = "-en"  # ends the id of the English document beside a Spanish one
 
 # The journal's ISSN tells the specialty; journals of other fields have too few cases.
 _SPECIALTY = {
@@ -56,10 +57,12 @@ def read(
     ``root`` is the corpus folder or the folder that holds it as ``codiesp``. The date of service
     is January 1st of the article's year, the only date that the corpus gives. Offsets are kept as
     published: seven of 13,658 spans of train and dev miss their quote by a character or so.
+    ``both`` gives an encounter two documents, the Spanish one and its machine translation. The
+    codes of ``test`` are enough for a report: without ``testX.tsv`` it has no evidence.
     Raises `InputError` for missing or damaged files and unknown options.
     """
-    if language not in _TEXTS:
-        raise InputError(f"codiesp: language {language!r} is not one of {', '.join(_TEXTS)}")
+    if language not in (*_TEXTS, "both"):
+        raise InputError(f"codiesp: language {language!r} is not one of {', '.join(_TEXTS)}, both")
     unknown = sorted(set(kinds) - set(_SYSTEM))
     if unknown or not kinds:
         raise InputError(
@@ -78,9 +81,11 @@ def read(
 def _read_split(
     folder: Path, split: str, language: Language, kinds: list[str]
 ) -> Iterator[Sourced]:
-    texts = {path.stem: path for path in sorted((folder / _TEXTS[language]).glob("*.txt"))}
+    first = _TEXTS["en" if language == "en" else "es"]
+    texts = {path.stem: path for path in sorted((folder / first).glob("*.txt"))}
     codes = _read_codes(folder, split, kinds, texts)
-    evidence = _read_evidence(folder, split, kinds, texts) if language == "es" else {}
+    marked = language != "en" and (split != "test" or (folder / "testX.tsv").is_file())
+    evidence = _read_evidence(folder, split, kinds, texts) if marked else {}
     for name, path in texts.items():
         encounter = Encounter(
             encounter_id=name,
@@ -89,7 +94,7 @@ def _read_split(
             setting="professional",
             payer="unknown",
             date_of_service=_date_of(name, path),
-            documents=(Document(name, "case_report", read_text(path)),),
+            documents=_documents(name, path, folder / _TEXTS["en"] if language == "both" else None),
             codes=tuple(
                 GoldCode(code, sequence)
                 for sequence, code in enumerate(codes.get(name, ()), start=1)
@@ -97,6 +102,15 @@ def _read_split(
             evidence=tuple(evidence.get(name, ())),
         )
         yield Sourced(encounter, group=name.rpartition("-")[0], official_split=split)
+
+
+def _documents(name: str, path: Path, translations: Path | None) -> tuple[Document, ...]:
+    """The case, and behind it its translation where that is asked for."""
+    case = Document(name, "case_report", read_text(path))
+    if translations is None:
+        return (case,)
+    translated = read_text(translations / path.name)
+    return case, Document(f"{name}{_TRANSLATED}", "translation", translated)
 
 
 def _date_of(name: str, path: Path) -> date:

@@ -1,0 +1,126 @@
+"""How high a ranking puts the codes that a note needs: by logits, by similarity, by both.
+
+Legend: N notes, K codes of a label space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from october_notes import Written
+from october_wordings import KINDS
+
+from surecode.codes.label_space import LabelSpace
+from surecode.encounter import Code
+from surecode.evaluation.metrics import Scores, micro
+from surecode.hybrid.sentences import Embedder, doubtful, units
+from surecode.hybrid.similarity import DescriptionSimilarity
+
+CUTS = (1, 10, 50)
+# Shares of the head in the joined score that the rehearsal chooses from.
+WEIGHTS = (0.0, 0.02, 0.05, 0.1, 0.2)
+Floats = NDArray[np.float32]
+
+
+def similarities(
+    notes: Sequence[Written], space: LabelSpace, table: DescriptionSimilarity, embed: Embedder
+) -> tuple[Floats, Floats]:
+    """Plain cosines and placed scores ``[N, K]`` in the order of the label space."""
+    position = {code: k for k, code in enumerate(table.codes)}
+    columns = np.array([position[code] for code in space.codes])
+    keep = np.isin(table.owner, columns)
+    new = {old: number for number, old in enumerate(np.unique(table.owner[keep]).tolist())}
+    part = DescriptionSimilarity(
+        tuple(table.codes[old] for old in new),
+        table.embeddings[keep],
+        np.array([new[old] for old in table.owner[keep].tolist()]),
+        table.encoder,
+    )
+    order = np.array([new[column] for column in columns.tolist()])
+    plain, placed = [], []
+    for note in notes:
+        spans, sentences = embed.sentences(note.encounter)
+        plain.append(part.similar(sentences).cosine[order])
+        found = part.placed(sentences, units(spans), doubtful(note.encounter, spans))
+        placed.append(found.score[order])
+    return np.stack(plain), np.stack(placed)
+
+
+def joined(placed: Floats, logits: Floats, weight: float) -> Floats:
+    """Placed score plus ``weight`` standard deviations of the note's logits."""
+    centred = logits - logits.mean(axis=1, keepdims=True)
+    return np.asarray(placed + weight * centred / logits.std(axis=1, keepdims=True), np.float32)
+
+
+def ranks(
+    notes: Sequence[Written], space: LabelSpace, scores: Floats, among: Collection[Code]
+) -> Mapping[str, NDArray[np.int64]]:
+    """By kind of wording, and under ``all``: the ranks from 0 of the gold codes that are in
+    ``among``; equal scores go by the label space's order.
+    """
+    found: dict[str, list[int]] = {kind: [] for kind in KINDS}
+    for note, row in zip(notes, scores, strict=True):
+        rank = np.empty(len(row), np.int64)
+        rank[np.argsort(-row, kind="stable")] = np.arange(len(row))
+        for wording in note.wordings:
+            if wording.code in among:
+                found[wording.kind].append(int(rank[space.index(wording.code)]))
+    by_kind = {kind: np.array(values) for kind, values in found.items() if values}
+    return by_kind | {"all": np.concatenate(list(by_kind.values()))}
+
+
+def recall(found: Mapping[str, NDArray[np.int64]]) -> dict[str, dict[str, float]]:
+    """Recall at 1, 10 and 50, with the number of codes."""
+    return {
+        kind: {"codes": len(values)}
+        | {f"@{cut}": round(float((values < cut).mean()), 3) for cut in CUTS}
+        for kind, values in found.items()
+    }
+
+
+def choose_weight(
+    notes: Sequence[Written],
+    space: LabelSpace,
+    placed: Floats,
+    logits: Floats,
+    among: Collection[Code],
+) -> float:
+    """The weight of the best recall@10 in the rehearsal, of equal ones that of the best @1."""
+
+    def worth(weight: float) -> tuple[float, float, float]:
+        all_ = recall(ranks(notes, space, joined(placed, logits, weight), among))["all"]
+        return all_["@10"], all_["@1"], -weight
+
+    return max(WEIGHTS, key=worth)
+
+
+def choose_cut(
+    notes: Sequence[Written], space: LabelSpace, scores: Floats, among: Collection[Code]
+) -> float:
+    """From which score an added code is assigned: micro-F1 of the added codes in the rehearsal."""
+    columns = np.array([code in among for code in space.codes])
+    gold = space.encode([note.encounter.code_set for note in notes])[:, columns]
+    values = scores[:, columns]
+    order = np.argsort(-values, axis=None, kind="stable")
+    hits = np.cumsum(gold.ravel()[order])
+    f1 = 2 * hits / (np.arange(1, len(order) + 1) + gold.sum())
+    return float(values.ravel()[order[int(f1.argmax())]])
+
+
+def f1_with_added(
+    notes: Sequence[Written],
+    known: Sequence[Collection[Code]],
+    space: LabelSpace,
+    scores: Floats,
+    cut: float,
+    among: Collection[Code],
+) -> Scores:
+    """Micro scores of the old codes assigned as before, and of added ones from ``cut`` on."""
+    wanted = [k for k, code in enumerate(space.codes) if code in among]
+    predicted = [
+        {*codes, *(space.codes[k] for k in wanted if row[k] >= cut)}
+        for codes, row in zip(known, scores, strict=True)
+    ]
+    return micro([note.encounter.code_set for note in notes], predicted)

@@ -1,0 +1,1 @@
+"""Signals beside the network's logits that rank codes, and how they are joined."""

@@ -1,0 +1,101 @@
+"""From the places of a code's terms to the spans that are shown, and the text without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from surecode.encounter import Document, Encounter
+from surecode.evidence.mentions import Place as Characters
+from surecode.evidence.spans import ScoredSpan
+from surecode.hybrid.place import Place
+
+# Stands for a character that is deleted: no letter, and no end of a sentence.
+_GONE = "\N{MIDDLE DOT}"
+
+
+def shown_spans(encounter: Encounter, places: Sequence[Place], most: int) -> list[ScoredSpan]:
+    """Spans of one code from its places, best first; ``most`` is how many places are shown.
+
+    Of overlapping places the better one counts; further places of the same words are mentions of
+    the first. A span's score is its place's share of the probabilities of all that are shown.
+    """
+    number = {document.document_id: n for n, document in enumerate(encounter.documents)}
+    chosen: list[tuple[Place, list[Place]]] = []
+    taken: list[Characters] = []
+    for place in places:
+        where = [(number[s.document_id], s.start, s.end) for s in place.spans]
+        if any(_overlap(a, b) for a in where for b in taken):
+            continue
+        words = _words(encounter, place)
+        same = next((o for first, o in chosen if _words(encounter, first) == words), None)
+        if same is not None and len(place.spans) == 1:
+            same.append(place)
+        elif len(chosen) < most:
+            chosen.append((place, []))
+        else:
+            continue
+        taken += where
+    total = sum(place.probability for place, _ in chosen)
+    return [
+        ScoredSpan(
+            number[span.document_id],
+            span.start,
+            span.end,
+            place.probability / total / len(place.spans),
+            tuple(
+                sorted(
+                    {
+                        (number[s.document_id], s.start, s.end)
+                        for one in ((place, *others) if len(place.spans) == 1 else ())
+                        for s in one.spans
+                    }
+                )
+            ),
+        )
+        for place, others in chosen
+        for span in place.spans
+    ]
+
+
+def _words(encounter: Encounter, place: Place) -> list[str]:
+    return [
+        " ".join(encounter.text(span.document_id)[span.start : span.end].split())
+        for span in place.spans
+    ]
+
+
+def left(encounter: Encounter, spans: Sequence[ScoredSpan], only: bool) -> Encounter:
+    """The encounter without the spans and their mentions, or with nothing but them.
+
+    What is deleted becomes as many signs that are no word, so that all places stay. White space
+    stays as well. The gold is left out.
+    """
+    gone: dict[int, list[tuple[int, int]]] = {}
+    for span in spans:
+        for document, start, end in span.places:
+            gone.setdefault(document, []).append((start, end))
+    documents = tuple(
+        _without(document, gone.get(n, []), only) for n, document in enumerate(encounter.documents)
+    )
+    return replace(encounter, documents=documents, codes=(), evidence=())
+
+
+def _without(document: Document, places: Sequence[tuple[int, int]], only: bool) -> Document:
+    text = document.text
+    inside = bytearray(len(text))
+    for start, end in places:
+        inside[start:end] = b"\x01" * (end - start)
+    kept = "".join(
+        character
+        if bool(inside[at]) == only or character.isspace() or (only and character in ".;")
+        else _GONE
+        for at, character in enumerate(text)
+    )
+    if not any(map(str.isalnum, kept)):
+        kept = f"{kept} 0"  # an encounter needs a word; this one is in no term
+    return Document(document.document_id, document.kind, kept)
+
+
+def _overlap(a: Characters, b: Characters) -> bool:
+    return a[0] == b[0] and a[1] < b[2] and b[1] < a[2]

@@ -1,0 +1,1 @@
+"""Terms of codes, and what they mean where they stand."""

@@ -1,0 +1,72 @@
+"""Terms of the train split: the mentions that its codes were annotated on."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+
+from surecode.coder.dictionary import Dictionary, Mention
+from surecode.coder.hashed_words import hashes
+from surecode.encounter import Code, Encounter, Span
+from surecode.lexicon.term import Term
+from surecode.lexicon.tokens import tokens
+from surecode.lexicon.typing_errors import may_be_misspelt
+
+
+def training_terms(encounters: Iterable[Encounter], minimum: float = 0.02) -> list[Term]:
+    """The mentions of a train split with P(code | mention) >= ``minimum``, in no language.
+
+    The probabilities are those of `surecode.coder.dictionary.Dictionary`, shrunken by one
+    occurrence without the code. A discontinuous mention is read as its pieces joined and as all the
+    text from the first piece to the last. Raises `InputError` for a minimum outside (0, 1].
+    """
+    encounters = list(encounters)
+    counts: defaultdict[Mention, Counter[Code]] = defaultdict(Counter)
+    for encounter in encounters:
+        for code, mention in _annotated(encounter):
+            counts[mention][code] += 1
+    return [
+        Term(
+            text := " ".join(mention),
+            entry.code,
+            "training",
+            _rule(text, entry.code),
+            entry.probability,
+            None,
+            counts[mention][entry.code],
+        )
+        for mention, entries in Dictionary.fit(encounters, minimum=minimum).entries.items()
+        for entry in entries
+        if any(word.isalnum() for word in mention)
+    ]
+
+
+def words_of(encounters: Iterable[Encounter], least: int = 2) -> set[str]:
+    """The long words of at least ``least`` encounters, folded: they are rarely misspelt."""
+    counts = Counter(
+        word
+        for encounter in encounters
+        for word in {word for d in encounter.documents for word in tokens(d.text)}
+        if may_be_misspelt(word)
+    )
+    return {word for word, count in counts.items() if count >= least}
+
+
+def _annotated(encounter: Encounter) -> Iterator[tuple[Code, Mention]]:
+    """Each annotated mention in each of its readings, as the dictionary counts them."""
+    pieces: defaultdict[tuple[Code, int], list[Span]] = defaultdict(list)
+    for item in encounter.evidence:
+        pieces[item.code, item.mention].append(item.span)
+    for (code, _), spans in pieces.items():
+        quotes = [encounter.text(span.document_id)[span.start : span.end] for span in spans]
+        readings = {tokens(" ".join(quotes))}
+        if len(spans) > 1 and len({span.document_id for span in spans}) == 1:
+            start, end = min(span.start for span in spans), max(span.end for span in spans)
+            readings.add(tokens(encounter.text(spans[0].document_id)[start:end]))
+        yield from ((code, mention) for mention in sorted(readings) if mention)
+
+
+def _rule(text: str, code: Code) -> str:
+    """A name that does not tell the mention."""
+    name = f"{code} {text}"
+    return f"training:{hashes((name,), 'surecode')[name][:8]}"

@@ -1,0 +1,129 @@
+"""Terms in a run: which codes they bring into the label space, and how they are learned.
+
+Terms learn from tune as well as from train, by cross-fitting (`surecode.hybrid.learn`), so the
+label space of a coder with terms has the codes of both splits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from surecode.bundle import layout
+from surecode.codes.label_space import LabelSpace
+from surecode.codes.releases import valid_codes
+from surecode.codes.systems import system_of
+from surecode.encounter import Code, Encounter, Split
+from surecode.errors import InputError
+from surecode.files import whole, write_json
+from surecode.hybrid.candidates import TABLES
+from surecode.hybrid.learn import Learned, learn
+from surecode.lexicon.documents import check_language
+from surecode.lexicon.lexicon import Lexicon
+from surecode.lexicon.scattered import ScatteredTerms
+from surecode.lexicon.term import Term
+from surecode.lexicon.terms_table import table_terms
+from surecode.lexicon.terms_user import read_term_list
+from surecode.settings import Config
+from surecode.stages.run_folder import RunFolder
+
+LEARNING: tuple[Split, ...] = ("train", "tune")
+# The release of the one table at hand.
+_RELEASE = {"ICD-10-CM": "FY2026"}
+
+
+def with_terms(config: Config, encounters: Iterable[Encounter]) -> LabelSpace:
+    """The label space of a coder with terms.
+
+    Codes of train and tune, codes of a user's lists, and codes of the tables that a title names in
+    some text of train or tune: what no text of training ever names is left to `codes add`.
+    """
+    systems = {system_of(name).name for name in config.specialty.label_space.systems}
+    some = [encounter for encounter in encounters if encounter.split in LEARNING]
+    own = own_terms(config, some)
+    codes = {code for encounter in some for code in encounter.code_set}
+    codes |= {term.code for term in own}
+    tables = systems & set(config.coder.tables)
+    if tables:
+        codes |= _named(some, tables)
+    return LabelSpace(tuple(sorted(code for code in codes if code.system in systems)))
+
+
+def own_terms(config: Config, encounters: Sequence[Encounter]) -> list[Term]:
+    """The terms of a user's lists; raises `InputError` where a list is wrong or does not fit."""
+    terms = [term for path in config.coder.terms for term in read_term_list(path, _day(encounters))]
+    check_language(terms, encounters)
+    return terms
+
+
+def learn_terms(
+    config: Config,
+    folder: RunFolder,
+    space: LabelSpace,
+    neural: Mapping[str, NDArray[np.floating]] | None = None,
+    columns: NDArray[np.intp] | None = None,
+) -> Learned:
+    """Learn the terms, put them into the bundle, and keep tune's cross-fitted logits."""
+    train, tune = (folder.encounters(split) for split in LEARNING)
+    learned = learn(
+        train,
+        tune,
+        own_terms(config, [*train, *tune]),
+        table_terms(space.codes) if config.coder.tables else [],
+        space,
+        neural=neural,
+        columns=columns,
+        seed=config.seed,
+        progress=config.trainer.progress,
+    )
+    write_json(folder.bundle / layout.TERMS, learned.reader.to_dict())
+    rows = [
+        {"encounter_id": name, "logits": logits.tolist()} for name, logits in learned.tune.items()
+    ]
+    schema = pa.schema(
+        [("encounter_id", pa.string()), ("logits", pa.list_(pa.float32()))],
+        metadata={"label_space": space.hash},
+    )
+    with whole(folder.tune_logits) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary)
+    return learned
+
+
+def tune_logits(folder: RunFolder, tune: Sequence[Encounter]) -> NDArray[np.float32]:
+    """Logits ``[N, K]`` of tune from terms that never saw the encounter's gold."""
+    try:
+        table = pq.read_table(folder.tune_logits).to_pydict()
+    except (OSError, pa.ArrowInvalid):
+        raise InputError(
+            f"{folder.tune_logits}: not found or damaged; run `surecode train` again"
+        ) from None
+    found = dict(zip(table["encounter_id"], table["logits"], strict=True))
+    return np.array([found[encounter.encounter_id] for encounter in tune], dtype=np.float32)
+
+
+def _named(encounters: Sequence[Encounter], tables: Iterable[str]) -> set[Code]:
+    codes = [
+        Code(system, value)
+        for system in sorted(tables)
+        for value in sorted(valid_codes(system, _RELEASE[system]) or ())
+    ]
+    titles = ScatteredTerms(Lexicon.build(table_terms(codes)), TABLES)
+    groups = {
+        scatter.group
+        for encounter in encounters
+        for document in encounter.documents
+        for sentence in titles.find(document)
+        for scatter in sentence
+        if not scatter.shadowed
+    }
+    return {term.code for group in groups for term in titles.groups[group].terms}
+
+
+def _day(encounters: Sequence[Encounter]) -> date:
+    """The latest date of service: a list may name codes that are new."""
+    return max(encounter.date_of_service for encounter in encounters)
