@@ -29,6 +29,7 @@ from surecode.encounter import Code, Encounter
 from surecode.errors import InputError
 from surecode.evaluation import paired, slices
 from surecode.evaluation.cantemist import METASTASIS, cantemist_norm, mentions_of
+from surecode.evaluation.codiesp_x import codiesp_x, gold_references
 from surecode.evaluation.coding_score import coding_score
 from surecode.evaluation.error_places import found_places, marked_places
 from surecode.evaluation.errors import Case, CodingError, by_kind, errors_of, most_frequent
@@ -80,6 +81,8 @@ def _print_all(compared: Compared, words: argparse.Namespace) -> None:
     figures["scores"] = _scores(compared, gold, clusters, words)
     if any(code.system == "ICD-O-3" for codes in gold for code in codes):
         figures["mentions"] = _mentions(compared)
+    elif any(encounter.evidence for encounter in encounters):
+        figures["mentions"] = _codiesp_x(compared)
     figures["slices"] = _slices(compared, gold)
     if words.errors:
         figures["errors"] = _errors(compared, words.errors)
@@ -155,6 +158,19 @@ def _mentions(compared: Compared) -> list[dict[str, Any]]:
             rows.append(
                 {"mentions": part, "coder": coder.name, "strict_f1": strict.f1} | asdict(score)
             )
+    print()
+    return rows
+
+
+def _codiesp_x(compared: Compared) -> list[dict[str, Any]]:
+    """CodiEsp-X; the mentions of all codes."""
+    gold = [m for encounter in compared.encounters for m in gold_references(encounter)]
+    print(_row(["CodiEsp-X", "precision", "recall", "F1"]) + "\n|---|--:|--:|--:|")
+    rows = []
+    for coder in compared.coders:
+        score = codiesp_x(gold, [mention for mentions in coder.mentions for mention in mentions])
+        print(_row([coder.name, _of(score.precision), _of(score.recall), _of(score.f1)]))
+        rows.append({"coder": coder.name} | asdict(score))
     print()
     return rows
 

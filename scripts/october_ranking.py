@@ -5,6 +5,7 @@ Legend: N notes, K codes of a label space.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -21,6 +22,7 @@ from surecode.hybrid.similarity import DescriptionSimilarity
 CUTS = (1, 10, 50)
 # Shares of the head in the joined score that the rehearsal chooses from.
 WEIGHTS = (0.0, 0.02, 0.05, 0.1, 0.2)
+HELD_OUT = "written, held out"
 Floats = NDArray[np.float32]
 
 
@@ -60,15 +62,23 @@ def ranks(
     """By kind of wording, and under ``all``: the ranks from 0 of the gold codes that are in
     ``among``; equal scores go by the label space's order.
     """
-    found: dict[str, list[int]] = {kind: [] for kind in KINDS}
+    found: dict[str, list[int]] = {kind: [] for kind in (*KINDS, HELD_OUT)}
     for note, row in zip(notes, scores, strict=True):
         rank = np.empty(len(row), np.int64)
         rank[np.argsort(-row, kind="stable")] = np.arange(len(row))
         for wording in note.wordings:
             if wording.code in among:
-                found[wording.kind].append(int(rank[space.index(wording.code)]))
+                place = int(rank[space.index(wording.code)])
+                found[wording.kind].append(place)
+                if wording.kind == "written" and held_out(wording.text):
+                    found[HELD_OUT].append(place)
     by_kind = {kind: np.array(values) for kind, values in found.items() if values}
-    return by_kind | {"all": np.concatenate(list(by_kind.values()))}
+    return by_kind | {"all": np.concatenate([by_kind[k] for k in KINDS if k in by_kind])}
+
+
+def held_out(text: str) -> bool:
+    """Whether a hand-written wording belongs to the half that no choice was made on."""
+    return hashlib.sha256(text.encode()).digest()[-1] % 2 == 1
 
 
 def recall(found: Mapping[str, NDArray[np.int64]]) -> dict[str, dict[str, float]]:

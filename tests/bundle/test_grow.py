@@ -153,6 +153,24 @@ def test_the_new_bundle_knows_more_and_says_the_same_of_the_old_codes(
     assert coder.hashes["model"] != load_bundle(bundle).hashes["model"]
 
 
+def test_no_description_of_an_old_code_raises_a_new_one_above_its_prior(
+    bundle: Path, encounter_of: Callable[..., Encounter], tmp_path: Path
+) -> None:
+    add_codes(bundle, [FEVER, EFFUSION], tmp_path / "bundle", today=DAY)
+    prior = float(torch.quantile(read_weights(bundle).head["bias"], 0.1))
+    # A CPT code has no description and so no say.
+    texts = [text for text in description_texts(CODES, None) if text is not None]
+    assert len(texts) == 2
+    new = logits(tmp_path / "bundle", [encounter_of(text) for text in texts])[:, [2, 4]]
+    biases = read_weights(tmp_path / "bundle").head["bias"][[2, 4]].numpy()
+    assert (new.max(axis=0) <= prior + 1e-4).all()
+    # Lowered by just as much as it takes, and never raised.
+    assert (biases <= prior + 1e-6).all()
+    lowered = biases < prior - 1e-6
+    assert lowered.any()
+    np.testing.assert_allclose(new.max(axis=0)[lowered], prior, atol=1e-4)
+
+
 def test_nothing_is_automated_before_a_new_certificate(bundle: Path, tmp_path: Path) -> None:
     assert load_bundle(bundle).certificate is not None
     target = tmp_path / "bundle"

@@ -1,24 +1,28 @@
 """A bundle → a bundle that knows more codes, without training (``surecode codes add``).
 
-Only a head of descriptions can do it: it makes query and value of a new code from the code's
-description. The old codes keep their logits. Calibrator and cut stay as they were chosen for the
-old codes; a new code, of which tune said nothing, has no offset of its own. The certificate was
-made for another label space, so the new bundle has none and codes in the mode ``assist``.
+A coder with terms looks for the new code's wordings from then on; a network that stands beside
+them does not learn the code. Without terms only a head of descriptions can do it: it makes query
+and value of a new code from the code's description. The network's logits of old codes stay.
+Calibrator and cut stay as they were chosen for the old codes; a new code, of which tune said
+nothing, has no offset of its own. The certificate was made for another label space, so the new
+bundle has none and codes in the mode ``assist``.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from surecode.bundle import layout
+from surecode.bundle.grow_terms import grown_terms
 from surecode.bundle.load import CALIBRATE, TRAIN, load_bundle
 from surecode.bundle.seal import seal, verify
 from surecode.bundle.weights import CoderSettings, read_weights
@@ -29,7 +33,8 @@ from surecode.codes import releases
 from surecode.codes.descriptions import description_texts
 from surecode.codes.label_space import LabelSpace
 from surecode.coding import Coder
-from surecode.encounter import Code
+from surecode.data.batches import collate
+from surecode.encounter import Code, Document, Encounter
 from surecode.errors import InputError
 from surecode.files import read_json, whole, write_json, write_text
 
@@ -49,7 +54,8 @@ def add_codes(
     It is sealed where ``bundle`` is.
 
     Args:
-        bundle: a trained or a registered bundle whose head is ``descriptions``; left as it is.
+        bundle: a trained or a registered bundle whose head is ``descriptions``, or with terms; left
+            as it is.
         added: codes that its label space lacks.
         target: folder of the new bundle, which must not exist.
         descriptions: CSV (system, value, text) that is asked before the table of ICD-10-CM.
@@ -67,25 +73,32 @@ def add_codes(
     if sealed:
         verify(bundle)
     coder = load_bundle(bundle, sealed=False)
-    head = coder.network.head
-    if not isinstance(head, Descriptions):
+    head = None if coder.network is None else coder.network.head
+    if coder.terms is None and not isinstance(head, Descriptions):
         raise InputError(
             f"bundle {bundle}: its head has a query of its own for each code and cannot take new "
-            "ones; train with head=descriptions"
+            "ones; train with head=descriptions, coder=lexicon or coder=hybrid"
         )
     if target.exists():
         raise InputError(f"{target}: is there already; name a folder that does not exist")
     texts = _checked(added, coder.label_space, descriptions, today or date.today())
     space = LabelSpace(tuple(sorted([*coder.label_space.codes, *added])))
-    embeddings = _embeddings(bundle, coder, texts)
-    grown = head.grown(embeddings, [space.index(code) for code in added])
+    grown = None
+    if coder.terms is None:
+        assert isinstance(head, Descriptions)
+        embeddings = _embeddings(bundle, coder, texts)
+        grown = head.grown(embeddings, [space.index(code) for code in added])
 
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, so that the finished bundle takes its place in one step.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         draft = Path(folder) / "bundle"
         shutil.copytree(bundle, draft, ignore=shutil.ignore_patterns(*VOID))
-        _write_head(draft / layout.HEAD, grown)
+        if grown is not None:
+            _write_head(draft / layout.HEAD, grown)
+        elif coder.terms is not None:
+            more = grown_terms(coder.terms, added, texts)
+            write_json(draft / layout.TERMS, more.to_dict())
         space.write(draft / layout.LABEL_SPACE)
         _move_offsets(draft / layout.CALIBRATOR, coder, space)
         _note_on_card(draft / layout.CARD, added)
@@ -131,6 +144,33 @@ def _embeddings(bundle: Path, coder: Coder, texts: Sequence[str]) -> Tensor:
     base, _ = build_network(encoder, settings.adapter, settings.head, len(coder.label_space))
     embeddings, _ = embed_descriptions(base.eval().encode, coder.windower, coder.padding_id, texts)
     return embeddings
+
+
+def _hold_back(
+    coder: Coder, head: Descriptions, positions: Sequence[int], texts: Iterable[str]
+) -> None:
+    """Lower the biases of the codes at ``positions`` until no text raises one above its prior."""
+    network = coder.network
+    assert network is not None  # its head was grown
+    where = torch.as_tensor(positions)
+    prior = head.bias.detach()[where]
+    highest = prior.clone()
+    with torch.inference_mode():
+        for text in texts:
+            batch = collate([coder.windower(_as_note(text))], coder.padding_id)
+            states = network.encode(batch.to(prior.device)).float()
+            highest = torch.maximum(highest, head(states, batch.tokens)[0, where])
+    with torch.no_grad():
+        print('DBG', where, prior, highest, head.bias)
+        head.bias[where] = 2 * prior - highest
+        print(head.bias)
+
+
+def _as_note(text: str) -> Encounter:
+    document = Document("description", "description", text)
+    return Encounter(
+        "description", "none", "none", "professional", "none", date(2000, 1, 1), (document,)
+    )
 
 
 def _write_head(path: Path, head: Descriptions) -> None:

@@ -27,7 +27,7 @@ from typing import Literal
 from surecode.encounter import Code, Evidence
 from surecode.evaluation.codiesp_x import Reference, references
 from surecode.evaluation.coding_score import CodingScore, coding_score, keep_codes
-from surecode.record import DecisionRecord
+from surecode.record import DecisionRecord, Quote
 
 SYSTEM = "ICD-O-3"
 METASTASIS = Code(SYSTEM, "8000/6")
@@ -124,13 +124,22 @@ def mentions_of(evidence: Iterable[Evidence]) -> list[Reference]:
 
 
 def mentions_of_record(record: DecisionRecord) -> list[Reference]:
-    """The quotes of a decision record and the other places of the same words, with their codes."""
-    return [
-        mention
-        for code in record.codes
-        for quote in code.evidence
-        for mention in references(Code(code.system, code.value), [quote, *quote.mentions])
-    ]
+    """The quotes of a decision record and the other places of the same words, with their codes.
+
+    Quotes of one term in one document are the pieces of one mention, from the first to the last.
+    """
+    found: list[Reference] = []
+    for each in record.codes:
+        code = Code(each.system, each.value)
+        pieces: dict[tuple[str, str], list[Quote]] = {}
+        for number, quote in enumerate(each.evidence):
+            name = f"quote {number}" if quote.rule is None else quote.rule
+            pieces.setdefault((quote.document_id, name), []).append(quote)
+        for (document, _), quotes in pieces.items():
+            first, last = min(q.start for q in quotes), max(q.end for q in quotes)
+            found.append(Reference(document, code, first, last))
+            found += [m for quote in quotes for m in references(code, quote.mentions)]
+    return list(dict.fromkeys(found))
 
 
 def _places(mentions: Iterable[Reference]) -> set[tuple[str, int, int]]:

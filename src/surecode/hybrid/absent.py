@@ -64,9 +64,12 @@ class Absent:
     def from_dict(cls, values: Mapping[str, Any]) -> Absent:
         """The inverse of :meth:`to_dict`; raises `InputError` on anything else."""
         try:
-            return cls(float(values["known"]), float(values["unknown"]))
-        except (KeyError, TypeError, ValueError):
-            raise InputError("hybrid: damaged; run `surecode train` again") from None
+            found = cls(float(values["known"]), float(values["unknown"]))
+        except (KeyError, TypeError, ValueError, OverflowError):
+            found = cls(math.nan, math.nan)
+        if not all(0.0 < share < math.inf for share in (found.known, found.unknown)):
+            raise InputError("absent codes: damaged; run `surecode train` again")
+        return found
 
 
 def _logit(p: float) -> float:

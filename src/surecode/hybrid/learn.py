@@ -6,7 +6,9 @@ the candidates. The lexicon that ships is made from all of them. A network has s
 tune, where its logits are honest, teaches how far to trust it beside the terms.
 
 Whoever calibrates on tune afterwards must not take the logits of the finished reader there, which
-saw tune's gold: :attr:`Learned.tune` has them from models without the encounter's fold.
+saw tune's gold: :attr:`Learned.tune` has them from terms and models without the encounter's fold.
+One path is left, as in all stacking with one level of folds: the others' features, on which such a
+model is fitted, are read by terms that may come from the encounter.
 
 Legend: N encounters, K codes, n codes of the network.
 """
@@ -54,6 +56,19 @@ class _Read:
     terms: Terms
 
 
+@dataclass(frozen=True)
+class _Weighed:
+    """What is learned from all folds but one, for the encounters of that one."""
+
+    model: LinearModel
+    absent: Absent
+
+    @classmethod
+    def learn(cls, read: Sequence[_Read], fold: int) -> _Weighed:
+        others = [one for one in read if one.fold != fold]
+        return cls(_model(others), _absent(others))
+
+
 def learn(
     train: Sequence[Encounter],
     tune: Sequence[Encounter],
@@ -94,30 +109,24 @@ def learn(
         raise InputError("lexicon: no encounter of train or tune has a code; give coded encounters")
     fold = folds_of([encounter.patient_id for encounter in encounters], FOLDS, seed)
     read = _cross_read(encounters, fold, learned, progress)
-    model = _model(read)
-    absent = Absent.learn(
-        [one.found.codes for one in read],
-        [one.encounter.code_set for one in read],
-        [one.terms.statistics.known for one in read],
-    )
-    reader = TermReader(learned(encounters), model, absent)
+    reader = TermReader(learned(encounters), _model(read), _absent(read))
     of_tune = read[len(train) :]
+    weighed = {k: _Weighed.learn(read, k) for k in sorted({one.fold for one in of_tune})}
     if neural is None:
         logits = {
-            one.encounter.encounter_id: _alone(one, _model(_others(read, one.fold)), absent, space)
-            for one in of_tune
+            one.encounter.encounter_id: _alone(one, weighed[one.fold], space) for one in of_tune
         }
         return Learned(reader, logits)
     assert columns is not None  # a network has codes
-    rows = [
-        _joint_rows(one, _model(_others(read, one.fold)), absent, space, neural, columns)
-        for one in of_tune
-    ]
+    rows = [_joint_rows(one, weighed[one.fold], space, neural, columns) for one in of_tune]
     joint = LinearModel.fit(*_stacked(rows))
+    by_fold = {}
+    for k in weighed:
+        apart = [row for other, row in zip(of_tune, rows, strict=True) if other.fold != k]
+        by_fold[k] = LinearModel.fit(*_stacked(apart)) if apart else joint
     logits = {}
     for one, (chosen, features, _, base) in zip(of_tune, rows, strict=True):
-        apart = [row for other, row in zip(of_tune, rows, strict=True) if other.fold != one.fold]
-        base[chosen] = (LinearModel.fit(*_stacked(apart)) if apart else joint)(features)
+        base[chosen] = by_fold[one.fold](features)
         logits[one.encounter.encounter_id] = base.astype(np.float32)
     return Learned(replace(reader, joint=joint), logits)
 
@@ -141,8 +150,12 @@ def _cross_read(
     return [read[i] for i in range(len(encounters))]
 
 
-def _others(read: Sequence[_Read], fold: int) -> list[_Read]:
-    return [one for one in read if one.fold != fold]
+def _absent(read: Sequence[_Read]) -> Absent:
+    return Absent.learn(
+        [one.found.codes for one in read],
+        [one.encounter.code_set for one in read],
+        [one.terms.statistics.known for one in read],
+    )
 
 
 def _model(read: Sequence[_Read]) -> LinearModel:
@@ -158,11 +171,9 @@ def _model(read: Sequence[_Read]) -> LinearModel:
     return LinearModel.fit(features, right)
 
 
-def _alone(
-    one: _Read, model: LinearModel, absent: Absent, space: LabelSpace
-) -> NDArray[np.float32]:
-    logits = _base(one, absent, space)
-    for column, odds in by_terms(one.found, model, space).items():
+def _alone(one: _Read, weighed: _Weighed, space: LabelSpace) -> NDArray[np.float32]:
+    logits = _base(one, weighed.absent, space)
+    for column, odds in by_terms(one.found, weighed.model, space).items():
         logits[column] = odds
     return logits.astype(np.float32)
 
@@ -173,15 +184,14 @@ def _base(one: _Read, absent: Absent, space: LabelSpace) -> NDArray[np.float64]:
 
 def _joint_rows(
     one: _Read,
-    model: LinearModel,
-    absent: Absent,
+    weighed: _Weighed,
     space: LabelSpace,
     neural: Mapping[str, NDArray[np.floating]],
     columns: NDArray[np.intp],
 ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
     """Columns, their features, whether they are gold, and the logits of all other columns."""
-    base = _base(one, absent, space)
-    lexical = by_terms(one.found, model, space)
+    base = _base(one, weighed.absent, space)
+    lexical = by_terms(one.found, weighed.model, space)
     chosen, features = joint_features(
         lexical, base, space, neural[one.encounter.encounter_id], columns
     )

@@ -72,7 +72,7 @@ class LinearModel:
         try:
             rows = [tuple(map(float, values[name])) for name in ("mean", "scale", "weights")]
             model = cls(rows[0], rows[1], rows[2], float(values["bias"]))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise InputError("linear model: damaged; run `surecode train` again") from None
         sizes = {len(row) for row in rows}
         numbers = [*model.mean, *model.scale, *model.weights, model.bias]

@@ -99,16 +99,45 @@ class Statistics:
         try:
             codes = {parse(text): int(count) for text, count in values["codes"].items()}
             ordered = sorted(codes)
-            return cls(
+            read = cls(
                 int(values["encounters"]),
                 codes,
                 {
-                    tuple(key): (int(found), {parse(text): int(n) for text, n in right})
+                    _key(key): (int(found), {parse(t): int(n) for t, n in right})
                     for key, found, right in values["groups"]
                 },
-                {(ordered[a], ordered[b]): int(n) for a, b, n in values["pairs"]},
+                {(ordered[_place(a)], ordered[_place(b)]): int(n) for a, b, n in values["pairs"]},
             )
-        except (InputError, KeyError, TypeError, ValueError, IndexError, AttributeError):
-            raise InputError(
-                "statistics: damaged; write the file again with `surecode train`"
-            ) from None
+            possible = read._is_possible()
+        except (
+            *(InputError, KeyError, TypeError, ValueError, IndexError, AttributeError),
+            OverflowError,
+        ):
+            possible = False
+        if not possible:
+            raise InputError("statistics: damaged; write the file again with `surecode train`")
+        return read
+
+    def _is_possible(self) -> bool:
+        """Whether counts are counts: none is negative, and no part is more than its whole."""
+        return (
+            all(0 <= n <= self.encounters for n in self.codes.values())
+            and all(
+                0 <= n <= found <= self.encounters
+                for found, right in self.groups.values()
+                for n in (0, *right.values())
+            )
+            and all(a < b and 0 <= n <= self.encounters for (a, b), n in self.pairs.items())
+        )
+
+
+def _key(values: Any) -> Key:
+    if not isinstance(values, list) or not all(isinstance(word, str) for word in values):
+        raise TypeError
+    return tuple(values)
+
+
+def _place(value: Any) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise ValueError
+    return value

@@ -12,7 +12,7 @@ codes add up to more than one are coded twice, not ambiguous, and stay as they a
 
 **It does not help, so it is off unless asked for.** Of the annotated ambiguous places of held-out
 folds of the train splits it picked the right code of fewer than the prior alone (`python
-scripts/lexicon_measures.py --train`): CodiEsp diagnoses .732 of 123 places against .748, procedures
+scripts/lexicon_measures.py --train`): CodiEsp diagnoses .730 of 126 places against .746, procedures
 .758 of 186 against .769, CANTEMIST .852 of 54 against .870. A mention that is ambiguous has been
 seen a few times, and eight words on either side are too many for that.
 """

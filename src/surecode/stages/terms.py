@@ -98,12 +98,14 @@ def tune_logits(folder: RunFolder, tune: Sequence[Encounter]) -> NDArray[np.floa
     """Logits ``[N, K]`` of tune from terms that never saw the encounter's gold."""
     try:
         table = pq.read_table(folder.tune_logits).to_pydict()
-    except (OSError, pa.ArrowInvalid):
+        found = dict(zip(table["encounter_id"], table["logits"], strict=True))
+        rows = [found[encounter.encounter_id] for encounter in tune]
+    except (OSError, pa.ArrowInvalid, KeyError):
         raise InputError(
-            f"{folder.tune_logits}: not found or damaged; run `surecode train` again"
+            f"{folder.tune_logits}: not found, damaged or of other encounters; "
+            "run `surecode train` again"
         ) from None
-    found = dict(zip(table["encounter_id"], table["logits"], strict=True))
-    return np.array([found[encounter.encounter_id] for encounter in tune], dtype=np.float32)
+    return np.array(rows, dtype=np.float32)
 
 
 def _named(encounters: Sequence[Encounter], tables: Iterable[str]) -> set[Code]:

@@ -1,0 +1,35 @@
+"""Terms → terms that name more codes: an edit of data, effective at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from surecode.encounter import Code
+from surecode.hybrid.candidates import Terms
+from surecode.hybrid.reader import TermReader
+from surecode.lexicon.term import Term
+from surecode.lexicon.terms_table import table_terms
+
+
+def grown_terms(reader: TermReader, added: Sequence[Code], texts: Sequence[str]) -> TermReader:
+    """A reader that looks for the codes added as well.
+
+    Their wordings are those of the table at hand; of codes that it lacks, the descriptions. What
+    was learned of terms in general holds for them: nothing was ever counted of these.
+
+    Args:
+        reader: as trained.
+        added: n codes.
+        texts: n descriptions.
+    """
+    terms = table_terms(added)
+    named = {term.code for term in terms}
+    terms += [
+        Term(text, code, "title", f"{code}:title", 0.5, None, 0)
+        for code, text in zip(added, texts, strict=True)
+        if code not in named
+    ]
+    known = reader.terms
+    grown = Terms.of(known.lexicon, known.tables.with_terms(terms), known.statistics)
+    return replace(reader, terms=grown)

@@ -1,0 +1,189 @@
+"""Cross-fitting: what is learned of tune does not come from the encounter itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from surecode.calibration.folds import folds_of
+from surecode.codes.label_space import LabelSpace
+from surecode.encounter import Code, Document, Encounter, Evidence, GoldCode, Span
+from surecode.errors import InputError
+from surecode.hybrid.absent import Absent
+from surecode.hybrid.candidates import Terms, candidates
+from surecode.hybrid.learn import FOLDS, Learned, learn
+from surecode.hybrid.statistics import Statistics
+from surecode.lexicon.lexicon import Lexicon
+from surecode.lexicon.terms_table import table_terms
+from surecode.lexicon.terms_training import training_terms, words_of
+
+Learn = Callable[..., Learned]
+FEVER, PLAIN = Code("ICD-10-CM", "R50.9"), Code("ICD-10-CM", "Z00.00")
+
+
+def without_gold(encounter: Encounter) -> Encounter:
+    return replace(encounter, codes=(), evidence=())
+
+
+def planted(encounter: Encounter, code: Code) -> Encounter:
+    """The encounter with a word that stands nowhere else, annotated with a code."""
+    first, *rest = encounter.documents
+    text = f"{first.text} Zyzzogeton."
+    span = Span(first.document_id, len(first.text) + 1, len(text) - 1)
+    return replace(
+        encounter,
+        documents=(Document(first.document_id, first.kind, text), *rest),
+        codes=(*(one for one in encounter.codes if one.code != code), GoldCode(code, 99)),
+        evidence=(*encounter.evidence, Evidence(code, span, 99)),
+    )
+
+
+def test_an_encounters_own_gold_moves_none_of_its_logits_that_no_term_names(
+    corpus: list[Encounter], learned: Learned, learned_of: Learn, space: LabelSpace
+) -> None:
+    """Nothing that is learned of the encounter's fold is in the odds of absent codes."""
+    for place in (27, 33, 39):
+        name = corpus[place].encounter_id
+        changed = [*corpus]
+        changed[place] = replace(
+            without_gold(corpus[place]), codes=(GoldCode(Code("ICD-10-CM", "D62"), 1),)
+        )
+        before, after = learned.tune[name], learned_of(changed).tune[name]
+        fold = folds_of([e.patient_id for e in corpus], FOLDS, 0)
+        others = [e for e, k in zip(corpus, fold, strict=True) if k != fold[place]]
+        lexicon = Lexicon.build(training_terms(others), others=words_of(others)).hashed()
+        tables = Lexicon.build(table_terms(space.codes)).hashed()
+        found = candidates(corpus[place], Terms.learn(others, lexicon, tables))
+        named = [space.index(code) for code in found.codes if code in space]
+        rest = np.setdiff1d(np.arange(len(space)), named)
+        assert len(named) and len(rest)
+        assert before[rest] == pytest.approx(after[rest], abs=0.3)
+        # The candidates are the same, and their features as well: the model alone can have moved.
+        assert np.abs(before[named] - after[named]).max() < 0.5
+
+
+def test_terms_of_the_encounters_own_annotation_do_not_read_it(
+    corpus: list[Encounter], learned_of: Learn, space: LabelSpace
+) -> None:
+    """A word that only this encounter has, annotated: the shipped reader knows it, tune's not."""
+    place = next(n for n in range(27, 40) if PLAIN not in corpus[n].code_set)
+    encounter = planted(corpus[place], PLAIN)
+    changed = [*corpus]
+    changed[place] = encounter
+    learned = learned_of(changed)
+    column = space.index(PLAIN)
+    reading = learned.reader(encounter, space)
+    assert column in reading.places
+    quoted = reading.places[column][0].spans[0]
+    assert encounter.text(quoted.document_id)[quoted.start : quoted.end] == "Zyzzogeton"
+    fold = folds_of([e.patient_id for e in changed], FOLDS, 0)
+    others = [e for e, k in zip(changed, fold, strict=True) if k != fold[place]]
+    # What is said of the code is by how often others have it, as if nothing named it.
+    counts = sum(PLAIN in e.code_set for e in others) / len(others)
+    assert learned.tune[encounter.encounter_id][column] < np.log(counts / (1 - counts))
+    assert reading.logits[column] > learned.tune[encounter.encounter_id][column] + 1
+
+
+def test_the_same_patient_shares_a_fold(
+    corpus: list[Encounter], learned_of: Learn, space: LabelSpace
+) -> None:
+    """The planted word of one encounter does not read the other encounter of its patient."""
+    last = len(corpus) - 1
+    column = space.index(PLAIN)
+    twin = replace(planted(corpus[last], PLAIN), patient_id=corpus[0].patient_id)
+    first = planted(corpus[0], PLAIN)
+    other = [planted(corpus[0], PLAIN), *corpus[1:last], planted(corpus[last], PLAIN)]
+    same = learned_of([first, *corpus[1:last], twin])
+    fold = folds_of([e.patient_id for e in other], FOLDS, 0)
+    assert fold[0] != fold[last]
+    apart = learned_of(other)
+    name = twin.encounter_id
+    assert apart.tune[name][column] > same.tune[name][column] + 1
+
+
+def test_it_does_not_depend_on_the_order_within_a_split(
+    corpus: list[Encounter], learned: Learned, learned_of: Learn
+) -> None:
+    cut = len(corpus) * 2 // 3
+    again = learned_of([*corpus[:cut][::-1], *corpus[cut:][::-1]])
+    for name, logits in learned.tune.items():
+        np.testing.assert_allclose(again.tune[name], logits, atol=1e-4)
+
+
+def test_tune_has_a_row_for_each_encounter_and_no_train(
+    corpus: list[Encounter], learned: Learned, space: LabelSpace
+) -> None:
+    cut = len(corpus) * 2 // 3
+    assert set(learned.tune) == {e.encounter_id for e in corpus[cut:]}
+    assert {row.shape for row in learned.tune.values()} == {(len(space),)}
+    assert learned.reader.joint is None
+    # The likeliest code is gold more often than not: something was learned.
+    best = [space.codes[int(learned.tune[e.encounter_id].argmax())] for e in corpus[cut:]]
+    right = sum(code in e.code_set for code, e in zip(best, corpus[cut:], strict=True))
+    assert right > len(best) * 0.7
+
+
+def test_a_network_that_knows_the_gold_is_trusted(
+    corpus: list[Encounter], learned_of: Learn, space: LabelSpace
+) -> None:
+    known = np.array([k for k, code in enumerate(space.codes) if code != FEVER], dtype=np.intp)
+    rng = np.random.default_rng(0)
+
+    def neural(noise: float) -> dict[str, NDArray[np.float64]]:
+        gold = {e.encounter_id: space.encode([e.code_set])[0, known] for e in corpus}
+        return {
+            name: np.where(row, 3.0, -3.0) * (1 - noise) + rng.normal(size=len(known)) * 3 * noise
+            for name, row in gold.items()
+        }
+
+    def loss(found: Learned) -> float:
+        rows = [
+            np.logaddexp(0, np.where(space.encode([e.code_set])[0], -1, 1) * found.tune[name])
+            for e in corpus
+            if (name := e.encounter_id) in found.tune
+        ]
+        return float(np.mean(rows))
+
+    good, bad = (learned_of(corpus, neural=neural(x), columns=known) for x in (0.0, 1.0))
+    assert good.reader.joint is not None
+    assert loss(good) < loss(learned_of(corpus)) < loss(bad) + 0.05
+    assert loss(good) < loss(bad) - 0.02
+
+
+@pytest.mark.parametrize("what", ["codes", "evidence"])
+def test_nothing_to_learn_from_is_told_in_one_line(
+    what: str, corpus: list[Encounter], space: LabelSpace
+) -> None:
+    if what == "codes":
+        some, message = (
+            [without_gold(e) for e in corpus],
+            "no encounter of train or tune has a code",
+        )
+    else:
+        some, message = [replace(e, evidence=()) for e in corpus], "no term is found in any"
+    with pytest.raises(InputError, match=message) as caught:
+        learn(some[:20], some[20:], [], [], space)
+    assert "\n" not in str(caught.value)
+
+
+def test_absent_codes_of_tune_are_by_the_other_folds(
+    corpus: list[Encounter], learned: Learned, space: LabelSpace
+) -> None:
+    assert isinstance(learned.reader.absent, Absent)
+    counts = learned.reader.terms.statistics
+    assert isinstance(counts, Statistics)
+    assert counts.encounters == len(corpus)
+    fold = folds_of([e.patient_id for e in corpus], FOLDS, 0)
+    odds = {}
+    nowhere = space.index(Code("ICD-10-CM", "J45.909"))
+    for n in range(len(corpus) * 2 // 3, len(corpus)):
+        odds.setdefault(int(fold[n]), set()).add(
+            float(learned.tune[corpus[n].encounter_id][nowhere])
+        )
+    # One value for each fold, for none of its encounters names the code.
+    assert len(odds) > 1
+    assert all(len(values) == 1 for values in odds.values())

@@ -1,0 +1,138 @@
+"""Spans that are shown, and the text with and without them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surecode.encounter import Document, Encounter, Span
+from surecode.evidence.assertion import Assertion
+from surecode.evidence.spans import ScoredSpan
+from surecode.hybrid.place import Place
+from surecode.hybrid.shown import left, shown_spans
+
+Build = Callable[..., Encounter]
+TEXTS = ("fever and cough. Fever; fever\r\nand pain 12.5", "no fever, pain")
+
+
+def place(*spans: tuple[int, int], document: int = 0, p: float = 0.5) -> Place:
+    return Place(
+        tuple(Span(f"d{document}", *span) for span in spans),
+        "training",
+        "r",
+        "exact",
+        p,
+        Assertion(),
+    )
+
+
+@pytest.fixture(scope="module")
+def encounter(encounter_of: Build) -> Encounter:
+    return encounter_of(*TEXTS)
+
+
+def test_the_same_words_are_mentions_and_shares_sum_to_one(encounter: Encounter) -> None:
+    spans = shown_spans(
+        encounter,
+        [place((0, 5), p=0.6), place((24, 29)), place((3, 8), document=1), place((10, 15), p=0.2)],
+        2,
+    )
+    assert spans == [
+        ScoredSpan(0, 0, 5, pytest.approx(0.75), ((0, 0, 5), (0, 24, 29), (1, 3, 8))),
+        ScoredSpan(0, 10, 15, pytest.approx(0.25), ((0, 10, 15),)),
+    ]
+
+
+def test_of_overlapping_places_the_better_one_counts(encounter: Encounter) -> None:
+    (one,) = shown_spans(encounter, [place((0, 5)), place((0, 15), p=0.1)], 3)
+    assert (one.start, one.end) == (0, 5)
+
+
+def test_words_apart_are_several_spans_of_one_place(encounter: Encounter) -> None:
+    spans = shown_spans(encounter, [place((0, 5), (10, 15), p=0.4), place((35, 39), p=0.4)], 2)
+    assert [(s.start, s.end, s.score) for s in spans] == [
+        (0, 5, pytest.approx(0.25)),
+        (10, 15, pytest.approx(0.25)),
+        (35, 39, pytest.approx(0.5)),
+    ]
+
+
+@st.composite
+def places(draw: st.DrawFn) -> list[Place]:
+    def one() -> Place:
+        document = draw(st.integers(0, 1))
+        size = len(TEXTS[document])
+        cuts = draw(st.lists(st.integers(0, size), min_size=2, max_size=6, unique=True))
+        cuts = sorted(cuts)[: len(cuts) // 2 * 2]
+        pairs = list(zip(cuts[::2], cuts[1::2], strict=True))
+        return place(*pairs, document=document, p=draw(st.sampled_from([0.1, 0.5, 1.0])))
+
+    words = st.sampled_from([place((0, 5)), place((24, 29)), place((3, 8), document=1)])
+    return [draw(words) if draw(st.booleans()) else one() for _ in range(draw(st.integers(1, 6)))]
+
+
+@given(places(), st.integers(1, 3))
+def test_what_is_shown_is_disjoint_inside_and_of_the_same_words(
+    given_places: list[Place], most: int
+) -> None:
+    encounter = _encounter()
+    spans = shown_spans(encounter, given_places, most)
+    assert spans
+    assert sum(span.score for span in spans) == pytest.approx(1.0)
+    all_places = [where for span in spans for where in span.places]
+    for document, start, end in all_places:
+        assert 0 <= start < end <= len(TEXTS[document])
+    for n, (document, start, end) in enumerate(all_places):
+        assert all(document != d or end <= s or e <= start for d, s, e in all_places[n + 1 :])
+    for span in spans:
+        quotes = {" ".join(TEXTS[d][s:e].split()) for d, s, e in span.places}
+        assert len(quotes) == 1
+        assert span.place in span.places
+    tops = {p.spans for p in given_places}
+    assert {(spans[0].start, spans[0].end)} <= {(s.start, s.end) for some in tops for s in some}
+
+
+@given(places(), st.booleans())
+def test_what_is_left_keeps_its_places(given_places: list[Place], only: bool) -> None:
+    encounter = _encounter()
+    spans = shown_spans(encounter, given_places, 3)
+    rest = left(encounter, spans, only)
+    assert rest.codes == rest.evidence == ()
+    inside = {
+        (d, at) for span in spans for d, start, end in span.places for at in range(start, end)
+    }
+    for n, (before, after) in enumerate(zip(encounter.documents, rest.documents, strict=True)):
+        assert after.document_id == before.document_id
+        text = after.text
+        if len(text) != len(before.text):  # no word was left
+            assert text[len(before.text) :] == " 0"
+            assert not any(map(str.isalnum, text[: len(before.text)]))
+        for at, character in enumerate(before.text):
+            gone = ((n, at) in inside) != only
+            if character.isspace() or (only and character in ".;"):
+                gone = False
+            assert text[at] == ("\N{MIDDLE DOT}" if gone else character)
+
+
+def test_deletion_by_hand(encounter: Encounter) -> None:
+    span = ScoredSpan(0, 0, 5, 1.0, ((0, 0, 5), (1, 3, 8)))
+    assert [d.text for d in left(encounter, [span], False).documents] == [
+        "····· and cough. Fever; fever\r\nand pain 12.5",
+        "no ·····, pain",
+    ]
+    assert [d.text for d in left(encounter, [span], True).documents] == [
+        "fever ··· ·····. ·····; ·····\r\n··· ···· ··.·",
+        "·· fever· ····",
+    ]
+    whole = [ScoredSpan(1, 0, len(TEXTS[1]), 1.0)]
+    assert left(encounter, whole, False).documents[1].text == "·· ······ ···· 0"
+
+
+def _encounter() -> Encounter:
+    from datetime import date
+
+    documents = tuple(Document(f"d{n}", "note", text) for n, text in enumerate(TEXTS))
+    return Encounter("e", "p", "medicine", "professional", "x", date(2026, 1, 1), documents)
