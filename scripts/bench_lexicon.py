@@ -51,7 +51,8 @@ def main() -> None:
     terms = [*training_terms(train), *table_terms(codes)]
     collected = time.process_time()
     lexicon = Lexicon.build(terms, others=words_of(train))
-    lexicon.hits(train[0])  # makes the terms ready
+    for encounters in texts.values():
+        lexicon.hits(encounters[0])  # makes the terms of the language ready
     figures: dict[str, Any] = {
         "terms": len(lexicon),
         "codes": len(lexicon.codes),

@@ -91,6 +91,6 @@ GOOD = {"mean": [0.0, 1.0], "scale": [1.0, 2.0], "weights": [0.5, -0.5], "bias":
 )
 def test_a_damaged_model_is_refused_in_one_line(values: Any) -> None:
     assert LinearModel.from_dict(GOOD, 2).bias == 0.1
-    with pytest.raises(InputError, match="linear model: .*run `surecode train` again") as caught:
+    with pytest.raises(InputError, match=r"linear model: .*run `surecode train` again") as caught:
         LinearModel.from_dict(values, 2)
     assert "\n" not in str(caught.value)

@@ -1,6 +1,7 @@
 import json
 from datetime import date
 from itertools import pairwise, permutations
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ ENGLISH = "The patient was seen in the clinic and she has a history of "
 SPANISH = "El paciente fue visto en la consulta y su historia es la de "
 
 
-def term(text: str, code: Code = A, source: Source = "training", **more) -> Term:
+def term(text: str, code: Code = A, source: Source = "training", **more: Any) -> Term:
     rule = more.pop("rule", f"{source}:{text}")
     given = {"probability": 0.5, "language": None, "count": 3} | more
     return Term(text, code, source, rule, given["probability"], given["language"], given["count"])
@@ -41,20 +42,20 @@ def quote(one: Encounter, hit: Hit) -> str:
     return one.text(hit.span.document_id)[hit.span.start : hit.span.end]
 
 
-def test_a_term_is_found_in_any_case_accent_and_spacing():
+def test_a_term_is_found_in_any_case_accent_and_spacing() -> None:
     lexicon = Lexicon.build([term("neoplasia gástrica")])
     text = "Diagnóstico: NEOPLASIA \r\n GA\u0301STRICA, estable"
     assert found(lexicon, text) == [(A, "NEOPLASIA \r\n GA\u0301STRICA", "exact")]
 
 
-def test_a_hit_says_where_it_comes_from():
+def test_a_hit_says_where_it_comes_from() -> None:
     lexicon = Lexicon.build([term("fiebre alta", C, count=7, probability=0.25, rule="r")])
     assert lexicon.hits(encounter("nada", "con fiebre alta")) == [
         Hit(C, Span("1", 4, 15), 0, "training", "r", "exact", 0.25, 7, 2)
     ]
 
 
-def test_plural_and_gender_are_inflected_and_exact_terms_of_the_source_hide_them():
+def test_plural_and_gender_are_inflected_and_exact_terms_of_the_source_hide_them() -> None:
     lexicon = Lexicon.build([term("lesión renal derecha"), term("lesiones renales", B)])
     assert found(lexicon, "lesiones renales derechas") == [
         (A, "lesiones renales derechas", "inflected")
@@ -67,13 +68,13 @@ def test_plural_and_gender_are_inflected_and_exact_terms_of_the_source_hide_them
 
 
 @pytest.mark.parametrize("text", ["cáncer de mama", "mama, cáncer", "cáncer mama", "mama: cáncer"])
-def test_two_words_may_stand_in_another_order_with_small_words_between(text):
+def test_two_words_may_stand_in_another_order_with_small_words_between(text: str) -> None:
     lexicon = Lexicon.build([term("cáncer de mama")])
     expected = {"cáncer de mama": "exact", "mama: cáncer": None}.get(text, "order")
     assert found(lexicon, f"hay {text} ya") == ([(A, text, expected)] if expected else [])
 
 
-def test_up_to_four_content_words_in_every_order_and_no_more():
+def test_up_to_four_content_words_in_every_order_and_no_more() -> None:
     words = ["dolor", "agudo", "rodilla", "izquierda", "intenso"]
     for length in (2, 3, 4, 5):
         lexicon = Lexicon.build([term(" ".join(words[:length]))])
@@ -86,7 +87,7 @@ def test_up_to_four_content_words_in_every_order_and_no_more():
     ]
 
 
-def test_a_typing_error_is_read_as_the_one_word_that_it_may_be():
+def test_a_typing_error_is_read_as_the_one_word_that_it_may_be() -> None:
     lexicon = Lexicon.build([term("neumonía lobar"), term("lobar grave", B)])
     assert found(lexicon, "una neumonai lobar") == [(A, "neumonai lobar", "typo")]
     assert found(lexicon, "una neumoai lobar") == []
@@ -96,7 +97,7 @@ def test_a_typing_error_is_read_as_the_one_word_that_it_may_be():
     assert found(twins, "un hemtoma") == [(A, "hemtoma", "typo")]
 
 
-def test_a_word_that_is_known_is_no_misspelling():
+def test_a_word_that_is_known_is_no_misspelling() -> None:
     assert found(Lexicon.build([term("disfonía")]), "disponía") == [(A, "disponía", "typo")]
     assert found(Lexicon.build([term("disfonía")], others=["Disponía"]), "disponía") == []
     assert words_of([encounter("El médico disponía"), encounter("Disponía DISPONIA")]) == {
@@ -104,7 +105,7 @@ def test_a_word_that_is_known_is_no_misspelling():
     }
 
 
-def test_the_longest_term_of_all_sources_wins_and_none_is_nested():
+def test_the_longest_term_of_all_sources_wins_and_none_is_nested() -> None:
     lexicon = Lexicon.build(
         [term("diabetes"), term("diabetes con nefropatía", B, "title"), term("nefropatía", C)]
     )
@@ -116,7 +117,7 @@ def test_the_longest_term_of_all_sources_wins_and_none_is_nested():
     assert [code for code, *_ in found(lexicon, "nefropatía y diabetes")] == [C, A]
 
 
-def test_codes_of_one_place_share_it_the_likeliest_first_and_each_once():
+def test_codes_of_one_place_share_it_the_likeliest_first_and_each_once() -> None:
     lexicon = Lexicon.build(
         [
             term("fiebre", A, probability=0.2),
@@ -133,7 +134,7 @@ def test_codes_of_one_place_share_it_the_likeliest_first_and_each_once():
     ]
 
 
-def test_terms_with_a_language_are_for_documents_of_it_and_of_none():
+def test_terms_with_a_language_are_for_documents_of_it_and_of_none() -> None:
     lexicon = Lexicon.build(
         [
             term("hypertension", B, "title", language="en"),
@@ -150,12 +151,12 @@ def test_terms_with_a_language_are_for_documents_of_it_and_of_none():
     assert [code for code, *_ in found(english, SPANISH + text)] == [A]
 
 
-def test_a_longer_term_of_another_language_hides_nothing():
+def test_a_longer_term_of_another_language_hides_nothing() -> None:
     lexicon = Lexicon.build([term("dolor agudo", B, language="en"), term("dolor")])
     assert found(lexicon, SPANISH + "dolor agudo") == [(A, "dolor", "exact")]
 
 
-def test_a_list_in_a_language_of_no_document_is_refused():
+def test_a_list_in_a_language_of_no_document_is_refused() -> None:
     english = [term("fever", C, "user", language="en")]
     spanish = [encounter(SPANISH + "fiebre")]
     with pytest.raises(InputError, match="language en, and the documents are of es") as caught:
@@ -168,7 +169,7 @@ def test_a_list_in_a_language_of_no_document_is_refused():
     check_language(english, [])
 
 
-def test_terms_come_and_go():
+def test_terms_come_and_go() -> None:
     lexicon = Lexicon.build([term("fiebre", C)])
     more = lexicon.with_terms([term("tos", B, "user", rule="user:list:2")])
     assert (len(lexicon), len(more)) == (1, 2)
@@ -189,7 +190,7 @@ def test_terms_come_and_go():
         (term("tos", probability=float("nan")), "probability nan"),
     ],
 )
-def test_a_term_that_is_none_is_refused_in_one_line(bad, message):
+def test_a_term_that_is_none_is_refused_in_one_line(bad: Any, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         Lexicon.build([bad])
     assert "\n" not in str(caught.value)
@@ -212,7 +213,7 @@ def annotated(row: tuple[list[str], int, int], number: int) -> Encounter:
 
 
 @given(rows)
-def test_exact_hits_are_the_dictionary_s_mentions(drawn):
+def test_exact_hits_are_the_dictionary_s_mentions(drawn: Any) -> None:
     train = [annotated(row, number) for number, row in enumerate(drawn)]
     dictionary = Dictionary.fit(train, minimum=0.02)
     terms = training_terms(train, 0.02)
@@ -259,7 +260,9 @@ texts = st.lists(
     st.lists(texts, min_size=1, max_size=4),
     st.sampled_from(["", ENGLISH, SPANISH]),
 )
-def test_a_hashed_lexicon_finds_the_same_and_comes_back_from_json(drawn, documents, start):
+def test_a_hashed_lexicon_finds_the_same_and_comes_back_from_json(
+    drawn: Any, documents: Any, start: Any
+) -> None:
     terms = [
         term(" ".join(words), code, language=language, count=n, probability=(n + 1) / 10)
         for n, (words, code, language) in enumerate(drawn)
@@ -285,7 +288,7 @@ def test_a_hashed_lexicon_finds_the_same_and_comes_back_from_json(drawn, documen
     assert hashed.with_terms([more]) == lexicon.with_terms([more]).hashed()
 
 
-def test_the_hashed_form_holds_no_word():
+def test_the_hashed_form_holds_no_word() -> None:
     names = ["neoplasia gástrica", "tos", "fiebre", "diabetes", "asma", "zoster", "gota"]
     terms = [term(name, rule=f"training:{n:08x}") for n, name in enumerate(names)]
     lexicon = Lexicon.build(terms, others=["palabra"])
@@ -297,7 +300,7 @@ def test_the_hashed_form_holds_no_word():
     assert written != [row[0] for row in lexicon.hashed("other").to_dict()["terms"]]
 
 
-def test_plain_words_are_not_written_and_a_hash_is_not_hashed_again():
+def test_plain_words_are_not_written_and_a_hash_is_not_hashed_again() -> None:
     lexicon = Lexicon.build([term("fiebre")])
     with pytest.raises(InputError, match="hashed"):
         lexicon.to_dict()
@@ -308,7 +311,7 @@ def test_plain_words_are_not_written_and_a_hash_is_not_hashed_again():
         lexicon.hashed("")
 
 
-def damaged(**changes):
+def damaged(**changes: Any) -> Any:
     return Lexicon.build([term("fiebre")], others=["palabra"]).hashed().to_dict() | changes
 
 
@@ -338,7 +341,7 @@ GOOD = damaged()["terms"][0]
         damaged(terms=[GOOD[:7]]),
     ],
 )
-def test_a_damaged_file_is_refused_in_one_line(values):
+def test_a_damaged_file_is_refused_in_one_line(values: Any) -> None:
     assert len(Lexicon.from_dict(damaged())) == 1
     with pytest.raises(InputError, match=r"lexicon: damaged|1 to 64 bytes") as caught:
         Lexicon.from_dict(values)

@@ -13,7 +13,7 @@ texts = st.text(st.one_of(odd, st.characters(exclude_categories=["Cs"])), max_si
 
 
 @given(texts)
-def test_the_fast_tokens_are_those_of_the_dictionary(text):
+def test_the_fast_tokens_are_those_of_the_dictionary(text: str) -> None:
     words, starts, ends = pieces(text)
     slow, places = dictionary.tokens(text)
     assert [fold(word) for word in words] == slow
@@ -21,7 +21,7 @@ def test_the_fast_tokens_are_those_of_the_dictionary(text):
     assert tokens(text) == tuple(slow)
 
 
-def test_offsets_count_the_text_as_it_is():
+def test_offsets_count_the_text_as_it_is() -> None:
     for text in ("Straße:\r\nFIÈBRE alta", "Strasse:\r\nFIE\u0300BRE alta"):
         words, starts, ends = pieces(text)
         at = [fold(word) for word in words].index("fiebre")
@@ -29,7 +29,7 @@ def test_offsets_count_the_text_as_it_is():
         assert fold(words[0]) == "strasse"
 
 
-def test_plural_and_gender_have_one_normal_form():
+def test_plural_and_gender_have_one_normal_form() -> None:
     same = [
         ("calculo", "calculos"),
         ("lesion", "lesiones"),
@@ -48,7 +48,7 @@ def test_plural_and_gender_have_one_normal_form():
     assert len({stem(words[0]) for words in same}) == len(same)
 
 
-def test_other_words_stay_apart():
+def test_other_words_stay_apart() -> None:
     for one, other in [
         ("parto", "parte"),
         ("como", "coma"),
@@ -63,7 +63,7 @@ def test_other_words_stay_apart():
 
 
 @given(st.text(st.characters(codec="ascii", categories=["Ll"]), min_size=1, max_size=12))
-def test_a_normal_form_is_a_word_and_at_most_two_letters_shorter(word):
+def test_a_normal_form_is_a_word_and_at_most_two_letters_shorter(word: str) -> None:
     normal = stem(word)
     assert min(len(word), 3) <= len(normal) <= len(word)
     assert len(word) - len(normal) <= 3

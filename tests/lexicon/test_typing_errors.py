@@ -31,7 +31,9 @@ def distance(one: str, other: str) -> int:
 
 
 @given(words, st.sets(words, max_size=30))
-def test_what_is_near_is_what_the_table_says_without_a_letter_seen(word, known):
+def test_what_is_near_is_what_the_table_says_without_a_letter_seen(
+    word: str, known: set[str]
+) -> None:
     known.discard(word)
     expected = {other for other in known if distance(word, other) == 1}
     plain = Misspellings({other: deletions(other) for other in known})
@@ -47,7 +49,7 @@ def near(word: str, known: str) -> bool:
     return found == {known}
 
 
-def test_the_start_of_a_word_is_taken_to_be_right():
+def test_the_start_of_a_word_is_taken_to_be_right() -> None:
     assert near("neumoia", "neumonia")
     assert near("nuemonia", "neumonia")
     assert near("neumonnia", "neumonia")
@@ -59,7 +61,7 @@ def test_the_start_of_a_word_is_taken_to_be_right():
     assert near("microcefaila", "microcefalia")
 
 
-def test_short_words_and_numbers_are_left_alone():
+def test_short_words_and_numbers_are_left_alone() -> None:
     assert may_be_misspelt("fiebre")
     assert not may_be_misspelt("fibre")
     assert not may_be_misspelt("t2n0m0")

@@ -87,7 +87,10 @@ def add_codes(
     if coder.terms is None:
         assert isinstance(head, Descriptions)
         embeddings = _embeddings(bundle, coder, texts)
-        grown = head.grown(embeddings, [space.index(code) for code in added])
+        positions = [space.index(code) for code in added]
+        grown = head.grown(embeddings, positions)
+        known = description_texts(coder.label_space.codes, descriptions)
+        _hold_back(coder, grown, positions, [text for text in known if text is not None])
 
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, so that the finished bundle takes its place in one step.
@@ -161,9 +164,7 @@ def _hold_back(
             states = network.encode(batch.to(prior.device)).float()
             highest = torch.maximum(highest, head(states, batch.tokens)[0, where])
     with torch.no_grad():
-        print('DBG', where, prior, highest, head.bias)
         head.bias[where] = 2 * prior - highest
-        print(head.bias)
 
 
 def _as_note(text: str) -> Encounter:

@@ -11,8 +11,8 @@ from surecode.evidence.assertion import Assertion
 from surecode.lexicon.lexicon import Hit, Match
 from surecode.lexicon.meaning import usable
 
-# What a hit's probability is worth, by how loosely it fits: from 1, .7, .5, 0 (inflected) and 1, .5,
-# .3, 0 (typo) by cross-validation in train splits, `python scripts/lexicon_measures.py --train`.
+# What a hit's probability is worth, by how loosely it fits. Chosen from 1, .7, .5, 0 (inflected)
+# and 1, .5, .3, 0 (typo) in train splits, `python scripts/lexicon_measures.py --train`.
 WORTH: Mapping[Match, float] = {"exact": 1.0, "inflected": 0.7, "order": 1.0, "typo": 0.3}
 
 

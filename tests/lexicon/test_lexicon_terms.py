@@ -1,4 +1,6 @@
 from datetime import date
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +28,7 @@ def encounter(text: str, *marks: tuple[Code, str]) -> Encounter:
     return Encounter("e", "p", "m", "facility", "x", DAY, documents, (), evidence)
 
 
-def test_a_mention_has_the_dictionary_s_probability_and_how_often_it_was_annotated():
+def test_a_mention_has_the_dictionary_s_probability_and_how_often_it_was_annotated() -> None:
     train = [
         encounter("Fiebre alta", (FEVER, "Fiebre")),
         encounter("con fiebre", (FEVER, "fiebre"), (PRESSURE, "fiebre")),
@@ -44,13 +46,13 @@ def test_a_mention_has_the_dictionary_s_probability_and_how_often_it_was_annotat
         training_terms(train, minimum=0.0)
 
 
-def test_a_discontinuous_mention_is_read_joined_and_whole():
+def test_a_discontinuous_mention_is_read_joined_and_whole() -> None:
     terms = training_terms([encounter("mama muy roja", (FEVER, "mama|roja"))])
     assert sorted(t.text for t in terms) == ["mama muy roja", "mama roja"]
     assert [t.count for t in terms] == [1, 1]
 
 
-def test_the_rule_of_a_mention_is_stable_and_does_not_tell_it():
+def test_the_rule_of_a_mention_is_stable_and_does_not_tell_it() -> None:
     one, again = (training_terms([encounter("tos", (FEVER, "tos"))])[0] for _ in range(2))
     other = training_terms([encounter("tos", (PRESSURE, "tos"))])[0]
     assert one.rule == again.rule != other.rule
@@ -60,7 +62,7 @@ def test_the_rule_of_a_mention_is_stable_and_does_not_tell_it():
     assert int(digits, 16) >= 0
 
 
-def test_marks_alone_are_no_term():
+def test_marks_alone_are_no_term() -> None:
     assert training_terms([encounter("a + b", (FEVER, "+"))]) == []
 
 
@@ -100,12 +102,12 @@ def test_marks_alone_are_no_term():
         ("Reflux disease [GERD]", {"Reflux disease [GERD]", "Reflux disease", "GERD"}),
     ],
 )
-def test_a_title_gives_its_wordings(text, expected):
+def test_a_title_gives_its_wordings(text: str, expected: Any) -> None:
     assert wordings(text)[0] == text
     assert set(wordings(text)) == expected
 
 
-def test_terms_of_the_table_name_title_and_inclusion():
+def test_terms_of_the_table_name_title_and_inclusion() -> None:
     terms = table_terms([FAILURE, PRESSURE, Code("ICD-10-PCS", "0DTJ4ZZ"), FAILURE])
     rules = {t.text: t.rule for t in terms if t.code == FAILURE}
     assert rules["Heart failure"] == "ICD-10-CM:I50.9:title"
@@ -118,7 +120,7 @@ def test_terms_of_the_table_name_title_and_inclusion():
 
 
 @pytest.mark.parametrize(("codes", "share"), [(1, 1.0), (2, 0.5), (4, 0.25), (5, None)])
-def test_codes_share_a_wording_and_too_many_lose_it(tmp_path, codes, share):
+def test_codes_share_a_wording_and_too_many_lose_it(tmp_path: Path, codes: Any, share: Any) -> None:
     path = tmp_path / "icd10pcs.csv"
     rows = [f'0DTJ4Z{n},1,"Resection {"abcde"[n]} [GERD]"' for n in range(codes)]
     header = "icd10pcs_code,valid_billing_code,icd10pcs_long_description"
@@ -130,7 +132,7 @@ def test_codes_share_a_wording_and_too_many_lose_it(tmp_path, codes, share):
     assert shared == ([own.pop() * share] * codes if share else [])
 
 
-def test_titles_of_procedures_come_from_a_table(tmp_path):
+def test_titles_of_procedures_come_from_a_table(tmp_path: Path) -> None:
     path = tmp_path / "icd10pcs.csv"
     path.write_text(
         "order_number,icd10pcs_code,valid_billing_code,icd10pcs_long_description\n"
@@ -160,13 +162,15 @@ def test_titles_of_procedures_come_from_a_table(tmp_path):
 # ---- a user's list -------------------------------------------------------------------------------
 
 
-def listed(tmp_path, *lines: str, header: str = "system,value,term,language,probability"):
+def listed(
+    tmp_path: Path, *lines: str, header: str = "system,value,term,language,probability"
+) -> Path:
     path = tmp_path / "cardiology.csv"
     path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
     return path
 
 
-def test_a_user_s_list_is_read(tmp_path):
+def test_a_user_s_list_is_read(tmp_path: Path) -> None:
     path = listed(
         tmp_path,
         "ICD-10-CM,i509,insuficiencia cardíaca,ES,0.9",
@@ -185,7 +189,7 @@ def test_a_user_s_list_is_read(tmp_path):
     assert [t.text for t in read_term_list(short, DAY)] == ["HTA"]
 
 
-def test_a_term_may_stand_for_several_codes_that_give_probabilities(tmp_path):
+def test_a_term_may_stand_for_several_codes_that_give_probabilities(tmp_path: Path) -> None:
     path = listed(tmp_path, "ICD-10-CM,I50.9,IC,,0.7", "ICD-10-CM,I10,ic,,0.2")
     assert [(t.code, t.probability) for t in read_term_list(path, DAY)] == [
         (FAILURE, 0.7),
@@ -223,7 +227,7 @@ def test_a_term_may_stand_for_several_codes_that_give_probabilities(tmp_path):
         (['ICD-10-CM,I10,"fiebre'], "no CSV"),
     ],
 )
-def test_a_bad_line_is_named_with_its_term(tmp_path, lines, message):
+def test_a_bad_line_is_named_with_its_term(tmp_path: Path, lines: list[str], message: str) -> None:
     path = listed(tmp_path, *lines)
     with pytest.raises(InputError) as caught:
         read_term_list(path, DAY)
@@ -235,12 +239,12 @@ def test_a_bad_line_is_named_with_its_term(tmp_path, lines, message):
 @pytest.mark.parametrize(
     "header", ["", "system,value", "system,value,term,more", "system,value,term,term"]
 )
-def test_a_header_that_does_not_name_the_columns_is_refused(tmp_path, header):
+def test_a_header_that_does_not_name_the_columns_is_refused(tmp_path: Path, header: str) -> None:
     with pytest.raises(InputError, match="first line"):
         read_term_list(listed(tmp_path, header=header), DAY)
 
 
-def test_a_list_that_cannot_be_read_is_refused(tmp_path):
+def test_a_list_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_term_list(tmp_path / "absent.csv", DAY)
     (tmp_path / "latin.csv").write_bytes(

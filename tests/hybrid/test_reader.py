@@ -1,0 +1,172 @@
+"""From candidates and a network's logits to one logit for each code; JSON there and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from surecode.codes.label_space import LabelSpace
+from surecode.encounter import Code, Encounter
+from surecode.errors import InputError
+from surecode.hybrid.candidates import candidates
+from surecode.hybrid.learn import Learned
+from surecode.hybrid.linear import LinearModel
+from surecode.hybrid.reader import JOINT, TermReader, joint_features
+
+FEVER = Code("ICD-10-CM", "R50.9")
+
+
+def joint(bias: float = 0.0, **weights: float) -> LinearModel:
+    """Features as they are, with these weights by place."""
+    row = tuple(weights.get(f"w{n}", 0.0) for n in range(len(JOINT)))
+    return LinearModel((0.0,) * len(JOINT), (1.0,) * len(JOINT), row, bias)
+
+
+def drawn(number: int, seed: int = 0) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).normal(size=number) * 3
+
+
+def test_terms_alone_candidates_by_the_model_and_others_by_frequency(
+    corpus: list[Encounter], learned: Learned, space: LabelSpace
+) -> None:
+    reader = learned.reader
+    absent = np.array(reader.absent.log_odds(space.codes, reader.terms.statistics))
+    for encounter in corpus[:8]:
+        reading = reader(encounter, space)
+        found = candidates(encounter, reader.terms)
+        odds = reader.model(found.features)
+        expected = absent.copy()
+        for code, value in zip(found.codes, odds, strict=True):
+            expected[space.index(code)] = value
+        np.testing.assert_array_equal(reading.logits, expected.astype(np.float32))
+        assert set(reading.terms) == set(reading.places) == {space.index(c) for c in found.codes}
+
+
+def test_with_no_weight_on_the_network_the_order_is_that_of_the_terms(
+    corpus: list[Encounter], learned: Learned, space: LabelSpace
+) -> None:
+    alone = learned.reader
+    both = replace(alone, joint=joint(w0=0.7, bias=-0.1))
+    columns = np.arange(len(space), dtype=np.intp)
+    for seed, encounter in enumerate(corpus[:12]):
+        terms = alone(encounter, space).logits
+        joined = both(encounter, space, drawn(len(space), seed), columns).logits
+        np.testing.assert_allclose(joined, np.clip(0.7 * terms - 0.1, -12, 12), atol=1e-5)
+        assert (np.argsort(joined, kind="stable") == np.argsort(terms, kind="stable")).all()
+
+
+def test_with_no_weight_on_terms_it_is_the_networks(
+    corpus: list[Encounter], learned: Learned, space: LabelSpace
+) -> None:
+    both = replace(learned.reader, joint=joint(w2=1.0))
+    neural = drawn(len(space)).clip(-11, 11)
+    reading = both(corpus[0], space, neural, np.arange(len(space), dtype=np.intp))
+    np.testing.assert_allclose(reading.logits, neural, atol=1e-6)
+
+
+def test_a_code_that_neither_knows_has_its_absent_odds(
+    corpus: list[Encounter], learned: Learned, space: LabelSpace
+) -> None:
+    both = replace(learned.reader, joint=joint(w0=0.5, w2=0.5, bias=1.0))
+    columns = np.array([1, 4], dtype=np.intp)
+    compared = 0
+    for encounter in corpus[:10]:
+        reading = both(encounter, space, np.array([2.0, -1.0]), columns)
+        unknown = sorted(set(range(len(space))) - {1, 4} - set(reading.terms))
+        np.testing.assert_array_equal(
+            reading.logits[unknown], both.absent_odds(space)[unknown].astype(np.float32)
+        )
+        compared += len(unknown)
+    assert compared > 20
+
+
+def test_joint_features_by_hand() -> None:
+    codes = [Code("ICD-10-CM", value) for value in ("I10", "R05.8", "R05.9", "R50.9")]
+    space, absent = LabelSpace(tuple(codes)), np.array([-4.0, -5.0, -6.0, -7.0])
+    chosen, rows = joint_features(
+        {1: 0.5, 2: 2.0}, absent, space, np.array([-3.0, 1.0]), np.array([0, 2], dtype=np.intp)
+    )
+    assert chosen.tolist() == [0, 1, 2]
+    assert rows.tolist() == [
+        [-4.0, 0.0, -3.0, -2.0, 12.0, 1.0, -6.0],
+        [0.5, 1.0, 0.0, 0.0, 0.0, 0.0, 2.0],
+        [2.0, 1.0, 1.0, 1.0, 2.0, 1.0, 0.5],
+    ]
+    none, empty = joint_features({}, absent, space, np.array([]), np.array([], dtype=np.intp))
+    assert (none.shape, empty.shape) == ((0,), (0, len(JOINT)))
+
+
+def test_candidates_outside_of_the_label_space_are_left_out(
+    encounter_of: Callable[..., Encounter], learned: Learned, space: LabelSpace
+) -> None:
+    small = LabelSpace(tuple(code for code in space.codes if code != FEVER))
+    encounter = encounter_of("The patient has high fever today. The patient has cough today.")
+    assert space.index(FEVER) in learned.reader(encounter, space).places
+    reading = learned.reader(encounter, small)
+    assert {small.codes[k] for k in reading.places} == {Code("ICD-10-CM", "R05.9")}
+    assert reading.logits.shape == (len(small),)
+
+
+def test_absent_odds_are_those_of_the_label_space_that_is_asked_for(
+    learned: Learned, space: LabelSpace
+) -> None:
+    small = LabelSpace(space.codes[:3])
+    assert learned.reader.absent_odds(space).shape == (len(space),)
+    np.testing.assert_array_equal(
+        learned.reader.absent_odds(small), learned.reader.absent_odds(space)[:3]
+    )
+
+
+def test_there_and_back(corpus: list[Encounter], learned: Learned, space: LabelSpace) -> None:
+    columns = np.array([0, 2], dtype=np.intp)
+    for reader in (learned.reader, replace(learned.reader, joint=joint(w0=0.3, w2=1 / 3))):
+        text = json.dumps(reader.to_dict())
+        again = TermReader.from_dict(json.loads(text))
+        assert json.dumps(again.to_dict()) == text
+        for encounter in corpus[:10]:
+            first = reader(encounter, space, drawn(2), columns)
+            second = again(encounter, space, drawn(2), columns)
+            assert first.logits.tobytes() == second.logits.tobytes()
+            assert first.terms == second.terms
+            assert first.places == second.places
+
+
+def test_the_file_holds_no_words_of_notes(learned: Learned) -> None:
+    text = json.dumps({k: v for k, v in learned.reader.to_dict().items() if k != "features"})
+    for word in ("fever", "cough", "hypertension", "pneumonia", "knee", "diabetes"):
+        assert word not in text
+
+
+CHANGES: list[dict[str, Any]] = [
+    {"features": ["another"]},
+    {"lexicon": {}},
+    {"tables": None},
+    {"statistics": []},
+    {"model": {"mean": []}},
+    {"absent": {}},
+    {"joint": {"mean": [1.0]}},
+    {"joint": 3},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
+def test_a_damaged_reader_is_refused_in_one_line(change: dict[str, Any], learned: Learned) -> None:
+    with pytest.raises(InputError) as caught:
+        TermReader.from_dict(learned.reader.to_dict() | change)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["lexicon", "tables", "statistics", "model", "absent", "joint"])
+def test_a_reader_with_a_part_missing_is_refused(name: str, learned: Learned) -> None:
+    values = learned.reader.to_dict()
+    del values[name]
+    with pytest.raises(InputError, match="terms: damaged; run `surecode train` again"):
+        TermReader.from_dict(values)
+    with pytest.raises(InputError, match="other features"):
+        TermReader.from_dict([])
