@@ -214,7 +214,7 @@ def test_a_code_outside_the_label_space(trained: Path, refused: Refusal) -> None
     decisions = next(Path("runs").rglob("decisions.jsonl"))
     records = [json.loads(row) for row in decisions.read_text(encoding="utf-8").splitlines()]
     unknown = {"system": "ICD-10-CM", "value": "Z99.9", "release": "FY2026", "title": None}
-    unknown |= {"probability": 0.5, "source": "neural", "evidence": []}
+    unknown |= {"probability": 0.5, "source": "neural", "parts": {}, "evidence": []}
     records[0]["codes"] = [unknown | {"doubt": None, "verification": None}]
     decisions.write_text("".join(json.dumps(record) + "\n" for record in records))
     line = refused("explain", *TINY, "attribution.integrated_gradients_share=1")

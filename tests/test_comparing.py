@@ -79,7 +79,7 @@ def record_of(encounter: Encounter, codes: list[Code]) -> DecisionRecord:
         route="review",
         reasons=("made up",),
         codes=tuple(
-            CodeDecision(c.system, c.value, "FY2026", None, 0.9, "neural", (quote,), None, None)
+            CodeDecision(c.system, c.value, "FY2026", None, 0.9, "neural", {}, (quote,), None, None)
             for c in codes
         ),
         confidence=0.5,

@@ -171,7 +171,7 @@ def test_all_contract_files_are_there(line: Line) -> None:
     expected |= {"resolved.yaml", "encounters.parquet", "label_space.json", "mlflow_run.json"}
     expected |= {"runtime.training.json", "runtime.coding.json"}
     expected |= {"predictions.parquet", "tune_features.parquet", "certificate.html"}
-    expected |= {"decisions.jsonl", "evidence.jsonl"}
+    expected |= {"decisions.jsonl", "ranked.parquet", "evidence.jsonl"}
     expected |= {f"pictures/{name}.png" for name in PICTURES}
     files = {p.relative_to(line.run_folder).as_posix() for p in line.run_folder.rglob("*.*")}
     checkpoints = {name for name in files if name.endswith(".ckpt")}

@@ -233,7 +233,7 @@ def test_mentions_come_from_evidence_and_from_records() -> None:
     meaning = Meaning("affirmed", "certain", "current", "patient")
     quote = Quote("d", 0, 9, "Carcinoma", 1.0, None, meaning, (Place("d", 11, 20),), False)
     code = CodeDecision(
-        *("ICD-O-3", "8500/3", "third edition", None, 0.9, "neural"), (quote,), None, None
+        *("ICD-O-3", "8500/3", "third edition", None, 0.9, "neural", {}), (quote,), None, None
     )
     record = DecisionRecord(
         *("e", "oncology", {}, "assist", "review", (), (code,), 0.5, None, None, {}, {})

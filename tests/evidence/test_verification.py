@@ -74,7 +74,7 @@ class Network:
         self.calls.append(list(windows))
         return [self.state(ids) for ids in windows]
 
-    def probability(self, states: Tensor, code: int) -> float:
+    def probability(self, states: Tensor, code: int, only: bool = False) -> float:
         attention = torch.softmax(states @ self.query[code] * 3, dim=0)
         return float(torch.sigmoid(2 * attention @ (states @ self.value[code])))
 
@@ -386,7 +386,7 @@ def test_a_network_that_overflows_is_refused() -> None:
     network = Network()
     windows = windows_of([[5, 6]], 5, 0)
     states = network.whole(windows, np.zeros(2, dtype=bool))
-    broken = Deletion(network.encode, lambda states, code: math.nan, MASK, 0.5)
+    broken = Deletion(network.encode, lambda states, code, only: math.nan, MASK, 0.5)
     with pytest.raises(InputError, match="overflowed"):
         verify(windows, states, [[span(0, 0, 1)]], [0], [0.5], broken)
 
