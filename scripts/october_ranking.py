@@ -6,7 +6,9 @@ Legend: N notes, K codes of a label space.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +16,19 @@ from october_notes import Written
 from october_wordings import KINDS
 
 from surecode.codes.label_space import LabelSpace
+from surecode.coding import Coder
 from surecode.encounter import Code
 from surecode.evaluation.metrics import Scores, micro
 from surecode.hybrid.sentences import Embedder, doubtful, units
 from surecode.hybrid.similarity import DescriptionSimilarity
+from surecode.lexicon.lexicon import Lexicon
+from surecode.lexicon.meaning import said
+from surecode.lexicon.scores import scores
+from surecode.lexicon.terms_table import table_terms
 
 CUTS = (1, 10, 50)
-# Shares of the head in the joined score that the rehearsal chooses from.
+# What the rehearsal chooses from: worth of a title that is found, and of the head's logits.
+TITLES = (0.0, 0.1, 0.2, 0.3)
 WEIGHTS = (0.0, 0.02, 0.05, 0.1, 0.2)
 HELD_OUT = "written, held out"
 Floats = NDArray[np.float32]
@@ -50,10 +58,40 @@ def similarities(
     return np.stack(plain), np.stack(placed)
 
 
-def joined(placed: Floats, logits: Floats, weight: float) -> Floats:
-    """Placed score plus ``weight`` standard deviations of the note's logits."""
-    centred = logits - logits.mean(axis=1, keepdims=True)
-    return np.asarray(placed + weight * centred / logits.std(axis=1, keepdims=True), np.float32)
+def titles(notes: Sequence[Written], space: LabelSpace) -> Floats:
+    """What the lexicon of titles and inclusion terms says of the codes, ``[N, K]`` in [0, 1]."""
+    lexicon = Lexicon.build(table_terms(space.codes))
+    found = np.zeros((len(notes), len(space)), np.float32)
+    for row, note in zip(found, notes, strict=True):
+        hits = lexicon.hits(note.encounter)
+        for code, score in scores(hits, said(note.encounter, hits)).items():
+            row[space.index(code)] = score
+    return found
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What ranks codes, ``[N, K]`` each."""
+
+    logits: Floats
+    cosine: Floats
+    placed: Floats
+    titles: Floats
+
+    @classmethod
+    def of(
+        cls, notes: Sequence[Written], coder: Coder, table: DescriptionSimilarity, embed: Embedder
+    ) -> Signals:
+        """The signals of some notes for the codes that a coder knows."""
+        space = coder.label_space
+        logits = np.stack(list(coder.logits(note.encounter for note in notes)))
+        return cls(logits, *similarities(notes, space, table, embed), titles(notes, space))
+
+    def joined(self, weights: tuple[float, float]) -> Floats:
+        """Placed score, titles by the first weight, logits in standard deviations by the second."""
+        centred = self.logits - self.logits.mean(axis=1, keepdims=True)
+        head = centred / self.logits.std(axis=1, keepdims=True)
+        return np.asarray(self.placed + weights[0] * self.titles + weights[1] * head, np.float32)
 
 
 def ranks(
@@ -90,20 +128,16 @@ def recall(found: Mapping[str, NDArray[np.int64]]) -> dict[str, dict[str, float]
     }
 
 
-def choose_weight(
-    notes: Sequence[Written],
-    space: LabelSpace,
-    placed: Floats,
-    logits: Floats,
-    among: Collection[Code],
-) -> float:
-    """The weight of the best recall@10 in the rehearsal, of equal ones that of the best @1."""
+def choose_weights(
+    notes: Sequence[Written], space: LabelSpace, signals: Signals, among: Collection[Code]
+) -> tuple[float, float]:
+    """The weights of the best recall@10 in the rehearsal; of equal ones the best @1, the least."""
 
-    def worth(weight: float) -> tuple[float, float, float]:
-        all_ = recall(ranks(notes, space, joined(placed, logits, weight), among))["all"]
-        return all_["@10"], all_["@1"], -weight
+    def worth(weights: tuple[float, float]) -> tuple[float, ...]:
+        reached = recall(ranks(notes, space, signals.joined(weights), among))["all"]
+        return reached["@10"], reached["@1"], -sum(weights)
 
-    return max(WEIGHTS, key=worth)
+    return max(itertools.product(TITLES, WEIGHTS), key=worth)
 
 
 def choose_cut(
@@ -134,3 +168,16 @@ def f1_with_added(
         for codes, row in zip(known, scores, strict=True)
     ]
     return micro([note.encounter.code_set for note in notes], predicted)
+
+
+def added_alone(
+    notes: Sequence[Written],
+    space: LabelSpace,
+    scores: Floats,
+    cut: float,
+    among: Collection[Code],
+) -> Scores:
+    """Micro scores of the added codes alone, assigned from ``cut`` on."""
+    wanted = [k for k, code in enumerate(space.codes) if code in among]
+    predicted = [{space.codes[k] for k in wanted if row[k] >= cut} for row in scores]
+    return micro([note.encounter.code_set & frozenset(among) for note in notes], predicted)
