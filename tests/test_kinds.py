@@ -41,7 +41,7 @@ def figures(stage: str) -> dict[str, Any]:
 
 
 def the_run() -> Path:
-    (folder,) = Path("runs/pathology").iterdir()
+    (folder,) = (path for path in Path("runs/pathology").iterdir() if path.is_dir())
     return folder
 
 
@@ -50,13 +50,13 @@ def decisions(folder: Path) -> dict[str, str]:
     return {json.loads(line)["encounter_id"]: line for line in lines}
 
 
-def tested(folder: Path) -> list[Encounter]:
+def of_test(folder: Path) -> list[Encounter]:
     return [e for e in table.read(folder / "encounters.parquet") if e.split == "test"]
 
 
 def same_everywhere(folder: Path, today: date) -> list[dict[str, Any]]:
     """Records from the run's folder and the registry, alone and in another order."""
-    encounters, written = tested(folder), decisions(folder)
+    encounters, written = of_test(folder), decisions(folder)
     assert set(written) == {e.encounter_id for e in encounters}
     here, registered = load_bundle(folder / "bundle"), surecode.load(URI)
     for encounter in encounters[::-1][:6]:
@@ -85,7 +85,7 @@ def test_a_coder_of_terms_alone(
     assert not {name for name in names if name.endswith(".safetensors")}
     assert figures("evaluate")["coder"]["micro_f1"] > 0.5
     records = same_everywhere(folder, date.today())
-    encounters = {e.encounter_id: e for e in tested(folder)}
+    encounters = {e.encounter_id: e for e in of_test(folder)}
     codes = [(encounters[r["encounter_id"]], code) for r in records for code in r["codes"]]
     by_terms = [(encounter, code) for encounter, code in codes if code["source"] == "lexicon"]
     assert len(by_terms) > len(records) / 2
@@ -139,7 +139,7 @@ def test_a_coder_of_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert main(["run", *words]) == 0
     folder = the_run()
     records = same_everywhere(folder, date.today())
-    encounters = {e.encounter_id: e for e in tested(folder)}
+    encounters = {e.encounter_id: e for e in of_test(folder)}
     coder = surecode.load(URI)
     assert coder.network is not None
     assert coder.terms is not None

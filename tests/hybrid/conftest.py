@@ -28,7 +28,9 @@ _WORDINGS = {
 
 
 def _encounter(number: int, draw: random.Random) -> Encounter:
-    text, codes, evidence = f"Visit {number}. ", [], []
+    text = f"Visit {number}. "
+    codes: list[Code] = []
+    evidence: list[Evidence] = []
     for value, (wordings, often) in _WORDINGS.items():
         if draw.random() * 10 < often:
             wording, code = draw.choice(wordings), Code("ICD-10-CM", value)

@@ -100,7 +100,8 @@ def test_a_denied_place_is_told(encounter_of: Build, terms: Terms) -> None:
 
 def test_an_encounter_that_nothing_names_has_none(encounter_of: Build, terms: Terms) -> None:
     found = candidates(encounter_of("zzz"), terms)
-    assert found.codes == found.places == ()
+    assert found.codes == ()
+    assert found.places == ()
     assert found.features.shape == (0, len(FEATURES))
 
 

@@ -13,10 +13,8 @@ from surecode.calibration.folds import folds_of
 from surecode.codes.label_space import LabelSpace
 from surecode.encounter import Code, Document, Encounter, Evidence, GoldCode, Span
 from surecode.errors import InputError
-from surecode.hybrid.absent import Absent
 from surecode.hybrid.candidates import Candidates, Terms, candidates
 from surecode.hybrid.learn import FOLDS, Learned, learn
-from surecode.hybrid.statistics import Statistics
 
 Learn = Callable[..., Learned]
 FEVER, PLAIN = Code("ICD-10-CM", "R50.9"), Code("ICD-10-CM", "Z00.00")
@@ -176,19 +174,31 @@ def test_nothing_to_learn_from_is_told_in_one_line(
 
 
 def test_absent_codes_of_tune_are_by_the_other_folds(
-    corpus: list[Encounter], learned: Learned, space: LabelSpace
+    corpus: list[Encounter], learned_of: Learn, space: LabelSpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert isinstance(learned.reader.absent, Absent)
-    counts = learned.reader.terms.statistics
-    assert isinstance(counts, Statistics)
-    assert counts.encounters == len(corpus)
-    fold = folds_of([e.patient_id for e in corpus], FOLDS, 0)
-    odds = {}
-    nowhere = space.index(Code("ICD-10-CM", "J45.909"))
-    for n in range(len(corpus) * 2 // 3, len(corpus)):
-        odds.setdefault(int(fold[n]), set()).add(
-            float(learned.tune[corpus[n].encounter_id][nowhere])
-        )
-    # One value for each fold, for none of its encounters names the code.
-    assert len(odds) > 1
-    assert all(len(values) == 1 for values in odds.values())
+    """P = share of known gold that no term names, times the code's frequency: without the fold."""
+    read: dict[str, tuple[Candidates, Terms]] = {}
+
+    def recorded(encounter: Encounter, terms: Terms) -> Candidates:
+        read[encounter.encounter_id] = candidates(encounter, terms), terms
+        return read[encounter.encounter_id][0]
+
+    monkeypatch.setattr("surecode.hybrid.learn.candidates", recorded)
+    learned = learned_of(corpus)
+    assert learned.reader.terms.statistics.encounters == len(corpus)
+    fold = folds_of([e.patient_id for e in corpus], FOLDS, 0).tolist()
+    column, shares = space.index(PLAIN), set()  # a code that no term ever names
+    for one, k in list(zip(corpus, fold, strict=True))[len(corpus) * 2 // 3 :]:
+        missed = total = 0
+        for other, its in zip(corpus, fold, strict=True):
+            if its != k:
+                found, terms = read[other.encounter_id]
+                known = other.code_set & terms.statistics.known
+                total += len(known)
+                missed += len(known - set(found.codes))
+        share = (missed + 0.5) / (total + 1)
+        others = [e for e, its in zip(corpus, fold, strict=True) if its != k]
+        p = share * sum(PLAIN in e.code_set for e in others) / len(others)
+        assert learned.tune[one.encounter_id][column] == pytest.approx(np.log(p / (1 - p)))
+        shares.add(share)
+    assert len(shares) > 1

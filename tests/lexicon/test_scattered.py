@@ -17,6 +17,7 @@ from surecode.lexicon.term import Source, Term
 A, B, C = (Code("ICD-10-CM", value) for value in ("C50.919", "I10", "R50.9"))
 ENGLISH = "The patient was seen in the clinic and she has a history of "
 SPANISH = "El paciente fue visto en la consulta y su historia es la de "
+SOURCES: tuple[Source, ...] = ("training", "user", "title", "inclusion")
 # No two have a normal form in common, none is one typing error from another.
 WORDS = ("dolor", "rodilla", "izquierda", "tumor", "renal", "fiebre", "quiste", "hepatica")
 
@@ -24,11 +25,11 @@ WORDS = ("dolor", "rodilla", "izquierda", "tumor", "renal", "fiebre", "quiste", 
 def term(text: str, code: Code = A, source: Source = "training", **more: object) -> Term:
     language = more.get("language")
     assert language in ("en", "es", None)
-    return Term(text, code, source, f"{source}:{text}", 0.5, language, 3)  # type: ignore[arg-type]
+    return Term(text, code, source, f"{source}:{text}", 0.5, language, 3)
 
 
 def ready(*terms: Term, least: float = 1.0) -> ScatteredTerms:
-    return ScatteredTerms(Lexicon.build(terms), ("training", "user", "title", "inclusion"), least)
+    return ScatteredTerms(Lexicon.build(terms), SOURCES, least)
 
 
 def found(terms: ScatteredTerms, text: str) -> list[list[Scatter]]:
@@ -135,7 +136,7 @@ def cases(draw: st.DrawFn) -> tuple[list[Term], str, float]:
         for words in draw(st.lists(some, min_size=1, max_size=6))
     ]
     pieces = st.sampled_from([*WORDS, "de", "la", "xyzt", ",", ".", ";"])
-    text = " ".join(draw(st.lists(pieces, min_size=1, max_size=14)))
+    text = " ".join(["hoy", *draw(st.lists(pieces, min_size=1, max_size=14))])
     return terms, text, draw(st.sampled_from([0.3, 0.6, 1.0]))
 
 
@@ -146,7 +147,7 @@ def test_it_finds_what_sets_of_words_find_and_hashed_the_same(
 ) -> None:
     given_terms, text, least = case
     lexicon = Lexicon.build(given_terms)
-    plain = ScatteredTerms(lexicon, ("training",), least)
+    plain = ScatteredTerms(lexicon, SOURCES, least)
     groups = {frozenset(one.text.split()) for one in given_terms}
     often = {word: sum(word in group for group in groups) for group in groups for word in group}
     weight = {word: log((len(groups) + 1) / (n + 0.5)) for word, n in often.items()}
@@ -178,4 +179,4 @@ def test_it_finds_what_sets_of_words_find_and_hashed_the_same(
             for scatters in terms.find(Document("d", "note", text))
         ]
 
-    assert said(ScatteredTerms(lexicon.hashed(), ("training",), least)) == said(plain)
+    assert said(ScatteredTerms(lexicon.hashed(), SOURCES, least)) == said(plain)
