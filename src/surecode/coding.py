@@ -76,8 +76,7 @@ class Coder:
         if self.terms is None:
             assert neural is not None  # a coder has a network or terms
             return Output(windows, states, neural, neural)
-        columns = None if self.columns is None else np.array(self.columns, dtype=np.intp)
-        reading = self.terms(encounter, self.label_space, neural, columns)
+        reading = self.terms(encounter, self.label_space, neural, self.columns)
         return Output(windows, states, reading.logits, neural, reading)
 
     def logits(self, encounters: Iterable[Encounter]) -> Iterator[NDArray[np.float32]]:

@@ -36,7 +36,7 @@ from surecode.evidence.verification import verify
 from surecode.evidence.words import map_words
 from surecode.hybrid.place import Place as TermPlace
 from surecode.hybrid.reader import Reading, TermReader
-from surecode.hybrid.shown import left, shown_spans
+from surecode.hybrid.shown import TermSpan, left, shown_spans
 from surecode.record import Deleted, Meaning, Place, Quote
 from surecode.verifying import deletion
 
@@ -118,8 +118,8 @@ class Explainer:
         texts = [document.text for document in encounter.documents]
         found = [sections(text) for text in texts]
         places = {} if output.reading is None else output.reading.places
-        by_network = [k for k in positions if not places.get(k) and self._column(k) is not None]
-        spans: dict[int, list[ScoredSpan]] = {
+        by_network = [k for k in positions if not places.get(k) and self.column(k) is not None]
+        spans: dict[int, Sequence[ScoredSpan]] = {
             k: shown_spans(encounter, places[k], self.policy.spans.maximum_spans)
             for k in positions
             if places.get(k)
@@ -139,7 +139,7 @@ class Explainer:
     def parts(self, output: Output, position: int) -> dict[str, float]:
         """What each part would give a code alone, uncalibrated: by ``network``, by ``terms``."""
         said = {}
-        column = self._column(position)
+        column = self.column(position)
         if output.neural is not None and column is not None:
             said["network"] = _sigmoid(float(output.neural[column]))
         if output.reading is not None and self.terms is not None:
@@ -148,7 +148,7 @@ class Explainer:
             said["terms"] = _sigmoid(absent if odds is None else odds)
         return said
 
-    def _column(self, position: int) -> int | None:
+    def column(self, position: int) -> int | None:
         """The network's own place of a code of the label space."""
         if self.network is None:
             return None
@@ -166,7 +166,7 @@ class Explainer:
         """What each token says for some codes that the network knows, ``[T, n]``."""
         assert self.network is not None  # who asks for tokens has a network
         assert output.states is not None
-        own = [column for k in positions if (column := self._column(k)) is not None]
+        own = [column for k in positions if (column := self.column(k)) is not None]
         if method == "head":  # the states are there, and nothing else is needed
             with torch.inference_mode():
                 columns = torch.tensor(own, dtype=torch.int64, device=output.states.device)
@@ -234,12 +234,11 @@ class Explainer:
 
         def joined(position: int, logit: float | None, only: bool) -> float:
             neural = None if output.neural is None else output.neural.copy()
-            column = self._column(position)
+            column = self.column(position)
             if neural is not None and column is not None and logit is not None:
                 neural[column] = logit
             rest = left(encounter, spans[position], only)
-            columns = None if self.columns is None else np.array(self.columns, dtype=np.intp)
-            return float(reader(rest, self.space, neural, columns).logits[position])
+            return float(reader(rest, self.space, neural, self.columns).logits[position])
 
         return joined
 
@@ -282,18 +281,14 @@ class Explainer:
         }
         # Every mention counts, not only the one that is quoted; a term is judged as a whole.
         said = [place.meant for place in places] or list(meant.values())
-        rules = {
-            (span.document_id, span.start, span.end): place.rule
-            for place in reversed(places)
-            for span in place.spans
-        }
         parts = self.parts(output, position)
         doubt = doubt_reason(code, said, self.policy.doubts)
         if doubt is None and self.disagreement and len({p > 0.5 for p in parts.values()}) > 1:
             doubt = f"network and terms disagree on {code}"
         return CodeEvidence(
             quotes=tuple(
-                _quote(encounter, found, span, meant[span.place], rules) for span in spans
+                _quote(encounter, found, span, meant[span.place], number)
+                for number, span in enumerate(spans)
             ),
             doubt=doubt,
             verification=None
@@ -313,7 +308,7 @@ def _quote(
     found: Sequence[Sequence[Section]],
     span: ScoredSpan,
     said: Assertion,
-    rules: Mapping[tuple[str, int, int], str],
+    number: int,
 ) -> Quote:
     document = encounter.documents[span.document]
     section = section_of(found[span.document], span.start)
@@ -331,5 +326,6 @@ def _quote(
             if place != span.place
         ),
         low=span.low,
-        rule=rules.get((document.document_id, span.start, span.end)),
+        rule=span.rule if isinstance(span, TermSpan) else None,
+        mention=span.number if isinstance(span, TermSpan) else number,
     )

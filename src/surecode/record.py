@@ -48,7 +48,8 @@ class Quote:
     ``score`` is its share of all that speaks for the code; ``section`` the kind of the section that
     it stands in; ``mentions`` the other places of the same words; ``low`` marks evidence of low
     confidence: the best there is, though not enough. ``rule`` is the stable name of the term that
-    was found there, None where a network chose the words.
+    was found there, None where a network chose the words. Pieces of one mention, whose words stand
+    apart, share ``mention``, a number within the code.
     """
 
     document_id: str
@@ -61,6 +62,7 @@ class Quote:
     mentions: tuple[Place, ...]
     low: bool
     rule: str | None = None
+    mention: int = 0
 
 
 @dataclass(frozen=True)

@@ -244,6 +244,25 @@ def test_mentions_come_from_evidence_and_from_records() -> None:
     ]
 
 
+def test_pieces_of_one_mention_are_one_and_two_places_of_one_term_are_two() -> None:
+    meaning = Meaning("affirmed", "certain", "current", "patient")
+
+    def quote(start: int, end: int, mention: int) -> Quote:
+        return Quote("d", start, end, "x", 0.5, None, meaning, (), False, "training:1", mention)
+
+    evidence = (quote(0, 9, 0), quote(15, 20, 0), quote(100, 110, 1))
+    code = CodeDecision(
+        *("ICD-O-3", "8500/3", "third edition", None, 0.9, "lexicon", {}), evidence, None, None
+    )
+    record = DecisionRecord(
+        *("e", "oncology", {}, "assist", "review", (), (code,), 0.5, None, None, {}, {})
+    )
+    assert mentions_of_record(record) == [
+        Reference("d", DUCTAL, 0, 20),
+        Reference("d", DUCTAL, 100, 110),
+    ]
+
+
 @pytest.mark.skipif(
     not (DATA / "cantemist").is_dir(),
     reason="CANTEMIST is not in the folder that SURECODE_DATA names",

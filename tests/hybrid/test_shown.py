@@ -12,7 +12,7 @@ from surecode.encounter import Document, Encounter, Span
 from surecode.evidence.assertion import Assertion
 from surecode.evidence.spans import ScoredSpan
 from surecode.hybrid.place import Place
-from surecode.hybrid.shown import left, shown_spans
+from surecode.hybrid.shown import TermSpan, left, shown_spans
 
 Build = Callable[..., Encounter]
 TEXTS = ("fever and cough. Fever; fever\r\nand pain 12.5", "no fever, pain")
@@ -46,8 +46,8 @@ def test_the_same_words_are_mentions_and_shares_sum_to_one(encounter: Encounter)
         2,
     )
     assert spans == [
-        ScoredSpan(0, 0, 5, 0.75, ((0, 0, 5), (0, 24, 29), (1, 3, 8))),
-        ScoredSpan(0, 10, 15, 0.25, ((0, 10, 15),)),
+        TermSpan(0, 0, 5, 0.75, ((0, 0, 5), (0, 24, 29), (1, 3, 8)), rule="r", number=0),
+        TermSpan(0, 10, 15, 0.25, ((0, 10, 15),), rule="r", number=1),
     ]
 
 
@@ -60,6 +60,7 @@ def test_words_apart_are_several_spans_of_one_place(encounter: Encounter) -> Non
     spans = shown_spans(encounter, [place((0, 5), (10, 15), p=0.4), place((35, 39), p=0.4)], 2)
     assert [(s.start, s.end) for s in spans] == [(0, 5), (10, 15), (35, 39)]
     assert [s.score for s in spans] == pytest.approx([0.25, 0.25, 0.5])
+    assert [s.number for s in spans] == [0, 0, 1]
 
 
 @st.composite

@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from surecode.cli import main
+from surecode.codes.label_space import LabelSpace
 from surecode.config import compose_config, parse
 from surecode.encounter import Code, Document, Encounter, GoldCode, Split
 from surecode.errors import InputError
 from surecode.settings import Config
-from surecode.stages.run_folder import RunFolder
+from surecode.stages.run_folder import RunFolder, learning_fingerprint
 from surecode.stages.terms import own_terms, tune_logits, with_terms
 
 SMALL = ["specialty=pathology", "data.encounters=60", "data.difficulty=0", "coder=lexicon"]
@@ -104,6 +105,19 @@ def test_a_list_in_another_language_than_the_documents_is_refused(tmp_path: Path
     assert len(own_terms(config(f"coder.terms=[{path}]"), ENCOUNTERS)) == 1
 
 
+SPACE = LabelSpace((icd("I10"), icd("R50.9")))
+
+
+def test_an_edited_list_is_learned_anew(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("system,value,term\nICD-10-CM,R50.9,fever\n", encoding="utf-8")
+    space = with_terms(config("coder.tables=[]", f"coder.terms=[{path}]"), ENCOUNTERS)
+    before = learning_fingerprint(ENCOUNTERS, space, [path])
+    assert learning_fingerprint(ENCOUNTERS, space, [path]) == before
+    path.write_text("system,value,term\nICD-10-CM,R50.9,high fever\n", encoding="utf-8")
+    assert learning_fingerprint(ENCOUNTERS, space, [path]) != before
+
+
 def test_logits_of_tune_come_in_the_order_that_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encounter_of: Callable[..., Encounter]
 ) -> None:
@@ -111,17 +125,20 @@ def test_logits_of_tune_come_in_the_order_that_is_asked_for(
     folder = RunFolder(config())
     one, two, three = (encounter_of("x", encounter_id=name) for name in "abc")
     with pytest.raises(InputError, match="run `surecode train` again"):
-        tune_logits(folder, [one])
+        tune_logits(folder, [one], SPACE)
     folder.tune_logits.parent.mkdir(parents=True)
     folder.tune_logits.write_bytes(b"PAR1")
     with pytest.raises(InputError, match="run `surecode train` again"):
-        tune_logits(folder, [one])
+        tune_logits(folder, [one], SPACE)
     rows = [
         {"encounter_id": "a", "logits": [1.0, 2.0]},
         {"encounter_id": "b", "logits": [3.0, 4.0]},
     ]
-    pq.write_table(pa.Table.from_pylist(rows), folder.tune_logits)
-    np.testing.assert_array_equal(tune_logits(folder, [two, one]), [[3.0, 4.0], [1.0, 2.0]])
+    written = pa.Table.from_pylist(rows).replace_schema_metadata({"label_space": SPACE.hash})
+    pq.write_table(written, folder.tune_logits)
+    np.testing.assert_array_equal(tune_logits(folder, [two, one], SPACE), [[3.0, 4.0], [1.0, 2.0]])
+    with pytest.raises(InputError, match="or of other encounters or codes"):
+        tune_logits(folder, [two, one], LabelSpace((icd("I10"), icd("R05.9"))))
     with pytest.raises(InputError, match="run `surecode train` again") as caught:
-        tune_logits(folder, [one, three])
+        tune_logits(folder, [one, three], SPACE)
     assert "\n" not in str(caught.value)

@@ -36,8 +36,7 @@ def render_card(
         f"encounters of the specialty {config.specialty.name}.",
         "",
         *_restricted(restriction(config.data)),
-        f"- Encoder: {config.encoder.name}{_read_before(config, pretraining_data)}; adapter "
-        f"{_adapter(config)}; head {config.head.kind.replace('_', ' ')}",
+        f"- Coder: {_coder(config, pretraining_data)}",
         f"- Data: {prepare['data']}; encounters {_counts(prepare['encounters'])}",
         f"- Certificate {certificate.id}: {certificate.reason}",
         *(
@@ -111,6 +110,22 @@ def _thresholds(certificate: Certificate) -> str:
         + ("none" if group.threshold is None else f"{group.threshold:.4f}")
         for group in certificate.groups
     )
+
+
+def _coder(config: Config, pretraining_data: Sequence[str]) -> str:
+    """Network, terms, or both."""
+    terms = "terms of train and tune"
+    if config.coder.tables:
+        terms += f" and of the tables of {', '.join(config.coder.tables)}"
+    if config.coder.terms:
+        terms += f" and of {len(config.coder.terms)} lists"
+    if config.coder.kind == "lexicon":
+        return f"lexicon; {terms}, words as hashes; no network"
+    network = (
+        f"encoder {config.encoder.name}{_read_before(config, pretraining_data)}; adapter "
+        f"{_adapter(config)}; head {config.head.kind.replace('_', ' ')}"
+    )
+    return network if config.coder.kind == "neural" else f"hybrid; {terms}; {network}"
 
 
 def _adapter(config: Config) -> str:

@@ -98,9 +98,7 @@ def load_trained(folder: Path, runtime: Runtime | None = None) -> Coder:
         specialty=settings.specialty,
         include=settings.include,
         network=network,
-        windower=Windower(
-            tokenizer, settings.encoder.window_length, settings.encoder.window_overlap
-        ),
+        windower=_windower(settings, tokenizer),
         padding_id=int(tokenizer.pad_token_id or 0),
         label_space=label_space,
         hashes=hashes,
@@ -125,14 +123,17 @@ def load_network(folder: Path) -> Coder:
         specialty=settings.specialty,
         include=settings.include,
         network=network,
-        windower=Windower(
-            tokenizer, settings.encoder.window_length, settings.encoder.window_overlap
-        ),
+        windower=_windower(settings, tokenizer),
         padding_id=int(tokenizer.pad_token_id or 0),
         label_space=space,
         hashes={},
         runtime=runtime.name,
     )
+
+
+def _windower(settings: CoderSettings, tokenizer: PreTrainedTokenizerBase) -> Windower:
+    encoder = settings.encoder
+    return Windower(tokenizer, encoder.window_length, encoder.window_overlap)
 
 
 def _network(

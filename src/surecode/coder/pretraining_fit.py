@@ -19,7 +19,7 @@ from surecode.coder.preemption import Handler, Preempted, Preemption, environmen
 from surecode.coder.pretraining import HeldOut, MaskedModule
 from surecode.coder.pretraining_data import MaskedData
 from surecode.coder.pretraining_settings import PretrainingSettings
-from surecode.coder.train import Checkpoint, TimedCheckpoint, _quieten, load_checkpoint
+from surecode.coder.train import Checkpoint, TimedCheckpoint, load_checkpoint, quieten
 from surecode.denormals import without_denormals
 from surecode.errors import InputError
 
@@ -77,7 +77,7 @@ def pretrain(
     resume = settings.resume and last.exists()
     if resume:
         read_checkpoint(last)  # damage is told before the long work
-    _quieten()
+    quieten()
     clock = _Clock()
     callbacks = [
         clock,

@@ -139,7 +139,7 @@ def fit(
     stopping = Patience("tune/loss", patience=settings.patience)
     watch = Watch()
     progress = [TQDMProgressBar(refresh_rate=5)] if settings.progress else []
-    _quieten()
+    quieten()
     cluster = environment()
     trainer = pl.Trainer(
         accelerator=settings.accelerator,
@@ -251,7 +251,7 @@ def _out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Leave the progress bar; drop advice about loaders and hardware that does not apply here."""
     for name in ("utilities.rank_zero", "trainer.connectors.checkpoint_connector"):
         logging.getLogger(f"pytorch_lightning.{name}").setLevel(logging.WARNING)

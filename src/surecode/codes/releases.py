@@ -25,13 +25,15 @@ def release_of(system: str, date_of_service: date) -> str:
     """The release of a code system that is in force on a date of service.
 
     ICD-10-CM and ICD-10-PCS: the US fiscal year, so ``FY2026`` for 2025-10-01 to 2026-09-30. CPT:
-    the calendar year, ``CY2026``. HCPCS: the quarter, ``CY2026Q2``. ICD-O-3 has no yearly release
-    and is always ``third edition``.
+    the calendar year, ``CY2026``. HCPCS: the quarter, ``CY2026Q2``. ICD-9-CM
+    ended with ``FY2015``. ICD-O-3 has no yearly release and is always ``third edition``.
     """
     name = system_of(system).name
     year, month = date_of_service.year, date_of_service.month
     if name in ("ICD-10-CM", "ICD-10-PCS"):
         return f"FY{year + (month >= 10)}"
+    if name.startswith("ICD-9"):  # replaced by ICD-10 on October 1, 2015
+        return "FY2015"
     if name == "CPT":
         return f"CY{year}"
     if name == "HCPCS":

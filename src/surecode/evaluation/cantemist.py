@@ -126,15 +126,14 @@ def mentions_of(evidence: Iterable[Evidence]) -> list[Reference]:
 def mentions_of_record(record: DecisionRecord) -> list[Reference]:
     """The quotes of a decision record and the other places of the same words, with their codes.
 
-    Quotes of one term in one document are the pieces of one mention, from the first to the last.
+    The pieces of one mention are one, from the first to the last.
     """
     found: list[Reference] = []
     for each in record.codes:
         code = Code(each.system, each.value)
-        pieces: dict[tuple[str, str], list[Quote]] = {}
-        for number, quote in enumerate(each.evidence):
-            name = f"quote {number}" if quote.rule is None else quote.rule
-            pieces.setdefault((quote.document_id, name), []).append(quote)
+        pieces: dict[tuple[str, int], list[Quote]] = {}
+        for quote in each.evidence:
+            pieces.setdefault((quote.document_id, quote.mention), []).append(quote)
         for (document, _), quotes in pieces.items():
             first, last = min(q.start for q in quotes), max(q.end for q in quotes)
             found.append(Reference(document, code, first, last))

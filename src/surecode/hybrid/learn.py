@@ -77,7 +77,7 @@ def learn(
     space: LabelSpace,
     *,
     neural: Mapping[str, NDArray[np.floating]] | None = None,
-    columns: NDArray[np.intp] | None = None,
+    columns: Sequence[int] | None = None,
     seed: int = 0,
     progress: bool = False,
 ) -> Learned:
@@ -95,7 +95,8 @@ def learn(
         progress: show it.
 
     Raises:
-        InputError: there are fewer patients than two, or no gold code anywhere.
+        InputError: there are fewer patients than two, with a network also within tune, or no gold
+            code anywhere.
     """
     encounters, own = [*train, *tune], list(own)
     table = Lexicon.build(tables).hashed()
@@ -120,10 +121,15 @@ def learn(
     assert columns is not None  # a network has codes
     rows = [_joint_rows(one, weighed[one.fold], space, neural, columns) for one in of_tune]
     joint = LinearModel.fit(*_stacked(rows))
+    if len(weighed) < 2:
+        raise InputError(
+            "hybrid: all encounters of tune are of one patient or fold; give tune more patients, "
+            "or choose coder=lexicon"
+        )
     by_fold = {}
     for k in weighed:
         apart = [row for other, row in zip(of_tune, rows, strict=True) if other.fold != k]
-        by_fold[k] = LinearModel.fit(*_stacked(apart)) if apart else joint
+        by_fold[k] = LinearModel.fit(*_stacked(apart))
     logits = {}
     for one, (chosen, features, _, base) in zip(of_tune, rows, strict=True):
         base[chosen] = by_fold[one.fold](features)
@@ -187,7 +193,7 @@ def _joint_rows(
     weighed: _Weighed,
     space: LabelSpace,
     neural: Mapping[str, NDArray[np.floating]],
-    columns: NDArray[np.intp],
+    columns: Sequence[int],
 ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
     """Columns, their features, whether they are gold, and the logits of all other columns."""
     base = _base(one, weighed.absent, space)

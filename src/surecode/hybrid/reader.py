@@ -7,7 +7,7 @@ network's logit; it also sees codes that the network knows and no term names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,7 +72,7 @@ class TermReader:
         encounter: Encounter,
         space: LabelSpace,
         neural: NDArray[np.floating] | None = None,
-        columns: NDArray[np.intp] | None = None,
+        columns: Sequence[int] | None = None,
     ) -> Reading:
         """Read one encounter.
 
@@ -146,10 +146,10 @@ def joint_features(
     absent: NDArray[np.float64],
     space: LabelSpace,
     neural: NDArray[np.floating],
-    columns: NDArray[np.intp],
+    columns: Sequence[int],
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Columns ``[n]`` that a term names or the network knows, and their `JOINT` ``[n, J]``."""
-    said = dict(zip(columns.tolist(), np.asarray(neural, dtype=np.float64).tolist(), strict=True))
+    said = dict(zip(columns, np.asarray(neural, dtype=np.float64).tolist(), strict=True))
     chosen = sorted(lexical.keys() | said.keys())
     best: dict[tuple[str, str], list[float]] = {}
     for column, odds in lexical.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from surecode.encounter import Document, Encounter
 from surecode.evidence.mentions import Place as Characters
@@ -14,7 +14,18 @@ from surecode.hybrid.place import Place
 _GONE = "\N{MIDDLE DOT}"
 
 
-def shown_spans(encounter: Encounter, places: Sequence[Place], most: int) -> list[ScoredSpan]:
+@dataclass(frozen=True)
+class TermSpan(ScoredSpan):
+    """A span of a term.
+
+    ``rule`` names the term; the pieces of one place, whose words stand apart, share ``number``.
+    """
+
+    rule: str = ""
+    number: int = 0
+
+
+def shown_spans(encounter: Encounter, places: Sequence[Place], most: int) -> list[TermSpan]:
     """Spans of one code from its places, best first; ``most`` is how many places are shown.
 
     Of overlapping places the better one counts; further places of the same words are mentions of
@@ -38,7 +49,7 @@ def shown_spans(encounter: Encounter, places: Sequence[Place], most: int) -> lis
         taken += where
     total = sum(place.probability for place, _ in chosen)
     return [
-        ScoredSpan(
+        TermSpan(
             number[span.document_id],
             span.start,
             span.end,
@@ -52,8 +63,10 @@ def shown_spans(encounter: Encounter, places: Sequence[Place], most: int) -> lis
                     }
                 )
             ),
+            rule=place.rule,
+            number=order,
         )
-        for place, others in chosen
+        for order, (place, others) in enumerate(chosen)
         for span in place.spans
     ]
 

@@ -51,7 +51,7 @@ def calibrate(config: Config, today: date | None = None) -> Figures:
     with open_run(config, _chosen(config)) as run:
         splits = {split: folder.encounters(split) for split in SPLITS}
         logits = {
-            split: tune_logits(folder, encounters)
+            split: tune_logits(folder, encounters, coder.label_space)
             if split == "tune" and coder.terms is not None  # the terms saw tune's gold
             else _logits(coder, encounters, config.trainer.progress)
             for split, encounters in splits.items()

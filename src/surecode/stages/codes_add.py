@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from surecode.bundle.grow import add_codes
+from surecode.bundle.seal import restriction_of
 from surecode.codes.code_list import read_code_list
 from surecode.codes.systems import parse
 from surecode.encounter import Code
@@ -49,6 +50,7 @@ def codes_add(config: CodesAddConfig) -> dict[str, Any]:
                 "manifest": str(figures["manifest"]),
                 "certified": "false",
                 "codes_added": str(len(codes)),
+                "restricted": str(restriction_of(target) is not None).lower(),
             },
         )
     return figures | {"bundle": str(target), "model_name": name, "version": version}

@@ -115,25 +115,28 @@ def _check_by_integrated_gradients(
     """Integrated gradients for the first share of the encounters that have a code."""
     settings = config.attribution
     coded = [record for record in records if record.codes]
-    chosen = coded[: round(len(coded) * settings.integrated_gradients_share)]
+    share = settings.integrated_gradients_share if coder.network is not None else 0.0
+    chosen = coded[: round(len(coded) * share)]
     gaps: list[float] = []
     agreements: list[float] = []
     # The path from baseline to note is integrated in fp32, whatever the coder codes in.
-    if coder.network is None:
-        chosen = []
     exact = load_trained(RunFolder(config).bundle, Runtime("fp32", "sdpa")) if chosen else coder
+    explain = coder.explainer()
     for record in chosen:
         encounter = encounters[record.encounter_id]
-        positions = [
+        all_positions = [
             coder.label_space.index(Code(code.system, code.value)) for code in record.codes
         ]
-        own = coder.explainer().scores(coder.run(encounter), positions, settings.method)
+        known = {k: column for k in all_positions if (column := explain.column(k)) is not None}
+        if not known:
+            continue
+        own = explain.scores(coder.run(encounter), list(known), settings.method)
         found = by_integrated_gradients(
-            exact, encounter, positions, settings.integrated_gradients_steps
+            exact, encounter, list(known.values()), settings.integrated_gradients_steps
         )
         if found.completeness_gap is not None and found.explained is not None:
             gaps += (found.completeness_gap / np.maximum(abs(found.explained), 1e-6)).tolist()
-        for column in range(len(positions)):
+        for column in range(len(known)):
             agreements += _rank_agreement(own[:, column], found.scores[:, column])
     return {
         "integrated_gradients_encounters": len(chosen),
@@ -147,7 +150,10 @@ def _check_by_integrated_gradients(
 def by_integrated_gradients(
     coder: Coder, encounter: Encounter, positions: Sequence[int], steps: int
 ) -> Attribution:
-    """Integrated gradients of some codes' logits, from all words masked to the note as it is."""
+    """Integrated gradients of some codes' logits, from all words masked to the note as it is.
+
+    ``positions`` are the codes' places among those that the network knows.
+    """
     batch = collate([coder.windower(encounter)], coder.padding_id)
     assert coder.network is not None  # who asks for gradients has a network
     view = attribution_view(coder.network, batch, coder.windower.mask_id)

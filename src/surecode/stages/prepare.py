@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from surecode.codes.label_space import LabelSpace
 from surecode.data.read import read
@@ -17,6 +18,11 @@ def network_codes(config: Config, encounters: Iterable[Encounter]) -> LabelSpace
     """The codes that a network learns: those of enough encounters of train."""
     wanted = config.specialty.label_space
     return LabelSpace.from_encounters(encounters, wanted.systems, wanted.minimum_count)
+
+
+def _files(config: Config) -> list[Path]:
+    descriptions = config.head.descriptions
+    return [*([] if descriptions is None else [descriptions]), *config.coder.terms]
 
 
 def prepare(config: Config) -> Figures:
@@ -43,7 +49,7 @@ def prepare(config: Config) -> Figures:
             "encounters": counts,
             "codes": len(space),
             "label_space": space.hash,
-            "learning": learning_fingerprint(dataset.encounters, space, config.head.descriptions),
+            "learning": learning_fingerprint(dataset.encounters, space, _files(config)),
             "test_codes_in_label_space": covered / gold if gold else None,
             "test_encounters_in_label_space": sum(
                 all(code in space for code in e.code_set) for e in test

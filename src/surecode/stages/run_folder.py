@@ -23,14 +23,15 @@ CERTIFICATE_PAGE = "certificate.html"
 
 
 def learning_fingerprint(
-    encounters: Iterable[Encounter], label_space: LabelSpace, descriptions: Path | None = None
+    encounters: Iterable[Encounter], label_space: LabelSpace, files: Iterable[Path] = ()
 ) -> str:
-    """SHA-256 of all that training sees: encounters of train and tune, the label space, and the
-    file of the codes' descriptions where there is one.
+    """SHA-256 of all that training sees: encounters of train and tune, the label space, and
+    ``files`` of the user's own, such as descriptions and terms of codes.
     """
     digest = hashlib.sha256(label_space.hash.encode())
-    if descriptions is not None and descriptions.is_file():
-        digest.update(descriptions.read_bytes())
+    for file in files:
+        if file.is_file():
+            digest.update(file.read_bytes())
     for encounter in encounters:
         if encounter.split in ("train", "tune"):
             digest.update(json.dumps(encounter.to_dict(), sort_keys=True).encode())

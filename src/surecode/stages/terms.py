@@ -66,7 +66,7 @@ def learn_terms(
     folder: RunFolder,
     space: LabelSpace,
     neural: Mapping[str, NDArray[np.floating]] | None = None,
-    columns: NDArray[np.intp] | None = None,
+    columns: Sequence[int] | None = None,
 ) -> Learned:
     """Learn the terms, put them into the bundle, and keep tune's cross-fitted logits."""
     train, tune = (folder.encounters(split) for split in LEARNING)
@@ -94,15 +94,20 @@ def learn_terms(
     return learned
 
 
-def tune_logits(folder: RunFolder, tune: Sequence[Encounter]) -> NDArray[np.float32]:
+def tune_logits(
+    folder: RunFolder, tune: Sequence[Encounter], space: LabelSpace
+) -> NDArray[np.float32]:
     """Logits ``[N, K]`` of tune from terms that never saw the encounter's gold."""
     try:
-        table = pq.read_table(folder.tune_logits).to_pydict()
+        read = pq.read_table(folder.tune_logits)
+        table = read.to_pydict()
+        if read.schema.metadata[b"label_space"] != space.hash.encode():
+            raise KeyError("label_space")
         found = dict(zip(table["encounter_id"], table["logits"], strict=True))
         rows = [found[encounter.encounter_id] for encounter in tune]
-    except (OSError, pa.ArrowInvalid, KeyError):
+    except (OSError, pa.ArrowInvalid, KeyError, TypeError):
         raise InputError(
-            f"{folder.tune_logits}: not found, damaged or of other encounters; "
+            f"{folder.tune_logits}: not found, damaged or of other encounters or codes; "
             "run `surecode train` again"
         ) from None
     return np.array(rows, dtype=np.float32)

@@ -222,7 +222,7 @@ def _beside_network(config: Config, folder: RunFolder, space: LabelSpace) -> Non
     tune = folder.encounters("tune")
     shown = tqdm(tune, desc="coding", disable=not config.trainer.progress, leave=False)
     neural = dict(zip((e.encounter_id for e in tune), alone.logits(shown), strict=True))
-    columns = np.array([space.index(code) for code in network_space.codes], dtype=np.intp)
+    columns = [space.index(code) for code in network_space.codes]
     network_space.write(folder.bundle / layout.NETWORK_CODES)
     space.write(folder.bundle / layout.LABEL_SPACE)
     learn_terms(config, folder, space, neural, columns)
