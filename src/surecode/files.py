@@ -73,6 +73,22 @@ def read_json_lines(path: Path, remedy: str) -> list[Any]:
         raise InputError(f"{path}: is damaged, no JSON Lines; {remedy}") from None
 
 
+def read_table_text(path: Path, remedy: str) -> str:
+    """The text of a user's table, without the byte order mark that spreadsheets put before it.
+
+    Raises:
+        InputError: the file is absent or no UTF-8; with the remedy.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: not UTF-8 at byte {error.start}; convert it, e.g. with iconv -t UTF-8"
+        ) from None
+
+
 def csv_rows(path: Path, text: str) -> Iterator[tuple[str, list[str]]]:
     """Place and cells of every row of a CSV that is not blank, the header first.
 

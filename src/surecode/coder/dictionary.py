@@ -77,7 +77,7 @@ class Dictionary:
         encounters = list(encounters)
         counts: defaultdict[Mention, Counter[Code]] = defaultdict(Counter)
         for encounter in encounters:
-            for code, mention in _annotated(encounter):
+            for code, mention in annotated(encounter):
                 counts[mention][code] += 1
         occurrences = _occurrences(encounters, _trie(counts))
         entries = {
@@ -182,7 +182,7 @@ def _fold(character: str) -> str:
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
-def _annotated(encounter: Encounter) -> Iterator[tuple[Code, Mention]]:
+def annotated(encounter: Encounter) -> Iterator[tuple[Code, Mention]]:
     """Each annotated mention of the encounter with its code.
 
     A discontinuous mention is read in two ways, as its pieces joined and as all the text from the

@@ -8,7 +8,7 @@ from pathlib import Path
 from surecode.codes.systems import normalise
 from surecode.encounter import Code
 from surecode.errors import InputError
-from surecode.files import csv_rows
+from surecode.files import csv_rows, read_table_text
 
 
 def code_rows(path: Path, column: str) -> Iterator[tuple[str, Code, str]]:
@@ -19,7 +19,7 @@ def code_rows(path: Path, column: str) -> Iterator[tuple[str, Code, str]]:
             stands twice.
     """
     columns = ("system", "value", column)
-    rows = csv_rows(path, _read_text(path, columns))
+    rows = csv_rows(path, read_table_text(path, f"give a CSV with the columns {','.join(columns)}"))
     if tuple(name.strip() for name in next(rows)[1]) != columns:
         raise InputError(
             f"{path}: the first line must name the columns {','.join(columns)} in this order; "
@@ -35,15 +35,3 @@ def code_rows(path: Path, column: str) -> Iterator[tuple[str, Code, str]]:
             raise InputError(f"{where}: {code} stands twice; leave one {column} out")
         seen.add(code)
         yield where, code, cell
-
-
-def _read_text(path: Path, columns: tuple[str, ...]) -> str:
-    remedy = f"give a CSV with the columns {','.join(columns)}"
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: not UTF-8 at byte {error.start}; convert it, e.g. with iconv -t UTF-8"
-        ) from None

@@ -7,7 +7,7 @@ from pathlib import Path
 from surecode.codes.systems import normalise
 from surecode.encounter import Code
 from surecode.errors import InputError
-from surecode.files import csv_rows
+from surecode.files import csv_rows, read_table_text
 
 _REMEDY = "give a CSV with the columns system,value"
 
@@ -18,13 +18,7 @@ def read_code_list(path: Path) -> list[Code]:
     Raises:
         InputError: the file is absent or no such CSV, or a value is no code of its system.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {_REMEDY}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 at byte {error.start}; {_REMEDY}") from None
-    rows = csv_rows(path, text)
+    rows = csv_rows(path, read_table_text(path, _REMEDY))
     header = [name.strip() for name in next(rows)[1]]
     if "system" not in header or "value" not in header:
         raise InputError(f"{path}: the first line does not name system and value; {_REMEDY}")

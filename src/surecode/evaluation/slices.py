@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from surecode.encounter import Code, Encounter
 from surecode.evaluation.coding_score import coding_score
-from surecode.evidence.language import language_of
+from surecode.lexicon.documents import document_language
 
 CodeSets = Sequence[Collection[Code]]
 Rankings = Sequence[Sequence[Code]]
@@ -118,10 +118,10 @@ def by_group(
 
 
 def language(encounter: Encounter) -> str:
-    """The language of most of an encounter's documents, by stop words in their middle: en, es, or
+    """The language of most of an encounter's documents, by their stop words: en, es, or
     ``unknown``.
     """
-    votes = Counter(language_of(d.text, len(d.text) // 2) for d in encounter.documents)
+    votes = Counter(document_language(d.text) for d in encounter.documents)
     named = sorted((-count, name) for name, count in votes.items() if name is not None)
     return named[0][1] if named else "unknown"
 

@@ -23,7 +23,7 @@ from surecode.codes.releases import title
 from surecode.codes.systems import normalise
 from surecode.encounter import Code
 from surecode.errors import InputError
-from surecode.files import csv_rows
+from surecode.files import csv_rows, read_table_text
 from surecode.lexicon.term import Source, Term
 from surecode.lexicon.tokens import tokens
 
@@ -74,16 +74,7 @@ def pcs_terms(path: Path, codes: Collection[Code] | None = None) -> list[Term]:
     Raises:
         InputError: the file is absent or no such CSV, or a value is no ICD-10-PCS code.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); give a table of ICD-10-PCS"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: not UTF-8 at byte {error.start}; convert it, e.g. with iconv -t UTF-8"
-        ) from None
+    text = read_table_text(path, "give a table of ICD-10-PCS")
     rows = csv_rows(path, text)
     header = [name.strip() for name in next(rows)[1]]
     missing = [name for name in _PCS_COLUMNS if name not in header]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from surecode.coder.dictionary import Dictionary, Mention
+from surecode.coder.dictionary import Dictionary, Mention, annotated
 from surecode.coder.hashed_words import hashes
-from surecode.encounter import Code, Encounter, Span
+from surecode.encounter import Code, Encounter
 from surecode.lexicon.term import Term
 from surecode.lexicon.tokens import tokens
 from surecode.lexicon.typing_errors import may_be_misspelt
@@ -23,7 +23,7 @@ def training_terms(encounters: Iterable[Encounter], minimum: float = 0.02) -> li
     encounters = list(encounters)
     counts: defaultdict[Mention, Counter[Code]] = defaultdict(Counter)
     for encounter in encounters:
-        for code, mention in _annotated(encounter):
+        for code, mention in annotated(encounter):
             counts[mention][code] += 1
     return [
         Term(
@@ -50,20 +50,6 @@ def words_of(encounters: Iterable[Encounter], least: int = 2) -> set[str]:
         if may_be_misspelt(word)
     )
     return {word for word, count in counts.items() if count >= least}
-
-
-def _annotated(encounter: Encounter) -> Iterator[tuple[Code, Mention]]:
-    """Each annotated mention in each of its readings, as the dictionary counts them."""
-    pieces: defaultdict[tuple[Code, int], list[Span]] = defaultdict(list)
-    for item in encounter.evidence:
-        pieces[item.code, item.mention].append(item.span)
-    for (code, _), spans in pieces.items():
-        quotes = [encounter.text(span.document_id)[span.start : span.end] for span in spans]
-        readings = {tokens(" ".join(quotes))}
-        if len(spans) > 1 and len({span.document_id for span in spans}) == 1:
-            start, end = min(span.start for span in spans), max(span.end for span in spans)
-            readings.add(tokens(encounter.text(spans[0].document_id)[start:end]))
-        yield from ((code, mention) for mention in sorted(readings) if mention)
 
 
 def _rule(text: str, code: Code) -> str:

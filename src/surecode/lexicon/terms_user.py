@@ -14,6 +14,7 @@ from surecode.codes.releases import check
 from surecode.codes.systems import normalise
 from surecode.errors import InputError
 from surecode.evidence.language import Language
+from surecode.files import read_table_text
 from surecode.lexicon.term import Term
 from surecode.lexicon.tokens import tokens
 
@@ -112,7 +113,7 @@ def _probability(where: str, cell: str) -> float:
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Line number and cells by column of every row that is not blank."""
-    reader = csv.reader(io.StringIO(_read(path), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(read_table_text(path, _REMEDY), newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         if not set(_NEEDED) <= set(header) <= {*_NEEDED, *_OPTIONAL} or len(set(header)) != len(
@@ -130,14 +131,3 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                 yield reader.line_num, dict(zip(header, cleaned, strict=True))
     except csv.Error:
         raise InputError(f"{path}, line {reader.line_num}: no CSV; {_REMEDY}") from None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {_REMEDY}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: not UTF-8 at byte {error.start}; convert it, e.g. with iconv -t UTF-8"
-        ) from None
