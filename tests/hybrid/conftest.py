@@ -10,7 +10,7 @@ import pytest
 
 from surecode.codes.label_space import LabelSpace
 from surecode.encounter import Code, Document, Encounter, Evidence, GoldCode, Span
-from surecode.hybrid.candidates import Terms
+from surecode.hybrid.found import Terms
 from surecode.hybrid.learn import Learned, learn
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.terms_table import table_terms

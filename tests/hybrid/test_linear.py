@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
 
 from surecode.errors import InputError
 from surecode.hybrid.linear import LinearModel
@@ -67,15 +67,31 @@ def test_a_feature_that_never_changes_and_values_far_out_stay_finite() -> None:
     assert model(np.empty((0, 5))).shape == (0,)
 
 
-def test_there_and_back() -> None:
+def test_steps_are_scikit_learns_bins_beside_the_features() -> None:
+    x, y = drawn(3, 400)
+    y = y ^ (np.abs(x[:, 0]) > np.abs(x[:, 0]).mean())  # nothing that a line could say
+    bins = KBinsDiscretizer(
+        6, encode="onehot-dense", quantile_method="averaged_inverted_cdf", subsample=None
+    )
+    oracle = make_pipeline(
+        make_union(StandardScaler(), bins), LogisticRegression(C=0.1, max_iter=5000)
+    ).fit(x, y)
+    model = LinearModel.fit(x, y, steps=True)
+    new = drawn(103, 60)[0]
+    np.testing.assert_allclose(model(new), oracle.decision_function(new), atol=1e-4)
+    assert ((model(x) > 0) == y).mean() > ((LinearModel.fit(x, y)(x) > 0) == y).mean() + 0.05
+
+
+@pytest.mark.parametrize("steps", [False, True])
+def test_there_and_back(steps: bool) -> None:
     x, y = drawn(2)
-    model = LinearModel.fit(x, y)
+    model = LinearModel.fit(x, y, steps=steps)
     again = LinearModel.from_dict(json.loads(json.dumps(model.to_dict())), 5)
     assert again == model
     assert again(x).tobytes() == model(x).tobytes()
 
 
-GOOD = {"mean": [0.0, 1.0], "scale": [1.0, 2.0], "weights": [0.5, -0.5], "bias": 0.1}
+GOOD = {"mean": [0.0, 1.0], "scale": [1.0, 2.0], "weights": [0.5, -0.5], "bias": 0.1, "steps": []}
 
 
 @pytest.mark.parametrize(
@@ -86,7 +102,11 @@ GOOD = {"mean": [0.0, 1.0], "scale": [1.0, 2.0], "weights": [0.5, -0.5], "bias":
         GOOD | {"weights": 0.5},
         GOOD | {"weights": [0.5, float("nan")]},
         GOOD | {"scale": [1.0, 0.0]},
-        {name: [1.0] * 3 for name in ("mean", "scale", "weights")} | {"bias": 0.0},
+        GOOD | {"steps": [[[0.5], [1.0, 2.0]]]},
+        GOOD | {"steps": [[[], [1.0]], [[0.5], [1.0]]]},
+        GOOD | {"steps": [[[], [1.0]], [[0.5, 0.1], [1.0, 2.0, 3.0]]]},
+        GOOD | {"steps": [[[], [1.0]], [[0.5], [1.0, float("inf")]]]},
+        {name: [1.0] * 3 for name in ("mean", "scale", "weights")} | {"bias": 0.0, "steps": []},
     ],
 )
 def test_a_damaged_model_is_refused_in_one_line(values: Any) -> None:

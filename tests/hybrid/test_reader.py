@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from surecode.codes.label_space import LabelSpace
 from surecode.encounter import Code, Encounter
 from surecode.errors import InputError
-from surecode.hybrid.candidates import candidates
+from surecode.hybrid.found import find
 from surecode.hybrid.learn import Learned
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.reader import JOINT, TermReader, joint_features
+from surecode.hybrid.weights import Weights
 
 FEVER = Code("ICD-10-CM", "R50.9")
 
@@ -36,11 +37,11 @@ def test_terms_alone_candidates_by_the_model_and_others_by_frequency(
     corpus: list[Encounter], learned: Learned, space: LabelSpace
 ) -> None:
     reader = learned.reader
-    absent = np.array(reader.absent.log_odds(space.codes, reader.terms.statistics))
+    absent = reader.weights.absent_odds(space, reader.terms.statistics)
     for encounter in corpus[:8]:
         reading = reader(encounter, space)
-        found = candidates(encounter, reader.terms)
-        odds = reader.model(found.features)
+        found = reader.weights.candidates(find(encounter, reader.terms))
+        odds = reader.weights.model(found.features)
         expected = absent.copy()
         for code, value in zip(found.codes, odds, strict=True):
             expected[space.index(code)] = value
@@ -138,18 +139,20 @@ def test_there_and_back(corpus: list[Encounter], learned: Learned, space: LabelS
 
 
 def test_the_file_holds_no_words_of_notes(learned: Learned) -> None:
-    text = json.dumps({k: v for k, v in learned.reader.to_dict().items() if k != "features"})
+    text = json.dumps({k: v for k, v in learned.reader.to_dict().items() if k != "weights"})
+    text += json.dumps(
+        {k: v for k, v in learned.reader.weights.to_dict().items() if k != "features"}
+    )
     for word in ("fever", "cough", "hypertension", "pneumonia", "knee", "diabetes"):
         assert word not in text
 
 
 CHANGES: list[dict[str, Any]] = [
-    {"features": ["another"]},
+    {"weights": {"features": ["another"]}},
     {"lexicon": {}},
     {"tables": None},
     {"statistics": []},
-    {"model": {"mean": []}},
-    {"absent": {}},
+    {"weights": 3},
     {"joint": {"mean": [1.0]}},
     {"joint": 3},
 ]
@@ -162,11 +165,27 @@ def test_a_damaged_reader_is_refused_in_one_line(change: dict[str, Any], learned
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["lexicon", "tables", "statistics", "model", "absent", "joint"])
+@pytest.mark.parametrize("name", ["lexicon", "tables", "statistics", "weights", "joint"])
 def test_a_reader_with_a_part_missing_is_refused(name: str, learned: Learned) -> None:
     values = learned.reader.to_dict()
     del values[name]
     with pytest.raises(InputError, match="terms: damaged; run `surecode train` again"):
         TermReader.from_dict(values)
-    with pytest.raises(InputError, match="other features"):
+    with pytest.raises(InputError, match="terms: damaged"):
         TermReader.from_dict([])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"features": []}, {"marks": {}}, {"marks": 3}, {"model": {"mean": []}}, {"absent": {}}],
+    ids=lambda change: next(iter(change)),
+)
+def test_damaged_weights_are_refused_in_one_line(change: dict[str, Any], learned: Learned) -> None:
+    good = learned.reader.weights.to_dict()
+    assert Weights.from_dict(json.loads(json.dumps(good))) == learned.reader.weights
+    with pytest.raises(InputError, match="run `surecode train` again") as caught:
+        Weights.from_dict(good | change)
+    assert "\n" not in str(caught.value)
+    for name in good:
+        with pytest.raises(InputError, match="run `surecode train` again"):
+            Weights.from_dict({key: value for key, value in good.items() if key != name})

@@ -12,7 +12,7 @@ import pytest
 from surecode.encounter import Code, Encounter
 from surecode.errors import InputError
 from surecode.hybrid.absent import Absent
-from surecode.hybrid.candidates import Terms
+from surecode.hybrid.found import Terms
 from surecode.hybrid.statistics import Statistics
 
 A, B, C, D = (Code("ICD-10-CM", value) for value in ("I10", "J18.9", "R05.9", "R50.9"))

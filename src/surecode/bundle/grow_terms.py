@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from surecode.encounter import Code
-from surecode.hybrid.candidates import Terms
+from surecode.hybrid.found import Terms
 from surecode.hybrid.reader import TermReader
 from surecode.lexicon.term import Term
 from surecode.lexicon.terms_table import table_terms

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from surecode.codes.releases import title
+from surecode.codes.systems import category
 from surecode.encounter import Code, Span
 from surecode.evaluation.error_places import Found
 
@@ -138,11 +139,6 @@ def most_frequent(
         Frequent(count, side, kind, code, instead, titles(code))
         for (side, kind, code, instead), count in ordered[:most]
     ]
-
-
-def category(code: Code) -> str:
-    """What siblings share: the first three characters, of ICD-O-3 morphology the histology."""
-    return code.value[:4] if code.system == "ICD-O-3" else code.value[:3]
 
 
 def relation(first: Code, second: Code) -> Literal["parent or child", "sibling"] | None:

@@ -1,7 +1,7 @@
 """The codes that terms propose for an encounter, with what speaks for each and where it stands.
 
-Features come from the text, the lexicon and counts over the train split, never from the encounter's
-own gold. A candidate need not be a code of the train split: a title is enough.
+A candidate need not be a code of the train split: a title is enough, or words beside a term that
+make another variant of its code (`marks`).
 """
 
 from __future__ import annotations
@@ -9,33 +9,22 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from surecode.encounter import Code, Encounter
-from surecode.evidence.assertion import Assertion
+from surecode.codes.systems import category
+from surecode.encounter import Code
+from surecode.hybrid.found import Found
+from surecode.hybrid.marks import Marked, Marks
 from surecode.hybrid.place import Place
-from surecode.hybrid.sentence_features import (
-    Reader,
-    apart_features,
-    best_features,
-    precision_of,
-    title_features,
-)
-from surecode.hybrid.statistics import Statistics
-from surecode.lexicon.lexicon import Hit, Lexicon
-from surecode.lexicon.meaning import said, usable
-from surecode.lexicon.scattered import ScatteredTerms
-from surecode.lexicon.term import Source
+from surecode.hybrid.sentence_features import best_features, precision_of
 
-TABLES: tuple[Source, ...] = ("title", "inclusion")
-OWN: tuple[Source, ...] = ("training", "user")
-# Smallest share of a training term's weight in one sentence that makes a candidate.
-LEAST_COVERAGE = 0.6
 # A candidate that terms make as likely as this speaks for its companions.
 _STRONG = 0.5
+_SURE = 0.005  # kept from 0 and 1, before log-odds are taken
+_LIKELY = 0.3  # a place that counts as likely
 
 FEATURES = (
     # Terms of the train split and of users, words side by side.
@@ -84,6 +73,15 @@ FEATURES = (
     "mean attraction of likely candidates",
     "largest attraction",
     "characters of the code",
+    # The words around its places (`marks`).
+    "log-odds that the likeliest place is marked",
+    "log-odds that any place is marked",
+    "largest share of the variant",
+    "likeliest place of the stem",
+    "composed, no term names it",
+    "a place is likely",
+    "log places that are marked",
+    "likeliest other variant",
 )
 
 
@@ -96,84 +94,49 @@ class Candidates:
     places: tuple[tuple[Place, ...], ...]
 
 
-@dataclass(frozen=True)
-class Terms:
-    """What is looked for: terms of the train split and of users with their counts, and tables.
-
-    Tables have a lexicon of their own, which no fold of train changes.
-    """
-
-    lexicon: Lexicon
-    tables: Lexicon
-    statistics: Statistics
-    apart: ScatteredTerms = field(repr=False, compare=False)
-    titles: ScatteredTerms = field(repr=False, compare=False)
-
-    @classmethod
-    def of(
-        cls,
-        lexicon: Lexicon,
-        tables: Lexicon,
-        statistics: Statistics,
-        titles: ScatteredTerms | None = None,
-    ) -> Terms:
-        """Make the terms ready to be found; ``titles`` are those of the tables, if ready."""
-        apart = ScatteredTerms(lexicon, OWN, LEAST_COVERAGE)
-        return cls(lexicon, tables, statistics, apart, titles or ScatteredTerms(tables, TABLES))
-
-    @classmethod
-    def learn(
-        cls,
-        encounters: Sequence[Encounter],
-        lexicon: Lexicon,
-        tables: Lexicon,
-        titles: ScatteredTerms | None = None,
-    ) -> Terms:
-        """Count the encounters that the terms of the lexicon are from."""
-        counts = Statistics.learn(encounters, ScatteredTerms(lexicon, OWN))
-        return cls.of(lexicon, tables, counts, titles)
-
-
-def candidates(encounter: Encounter, terms: Terms) -> Candidates:
-    """The candidates of an encounter. Its gold is not read."""
-    places: defaultdict[Code, list[Place]] = defaultdict(list)
-    reader = Reader(encounter)
-    beside = _beside(encounter, terms.lexicon, places)
-    apart = apart_features(reader, terms.apart, terms.statistics, places)
-    titles = title_features(reader, terms.titles, places)
-    codes = sorted(beside.keys() | apart.keys() | titles.keys())
+def candidates(found: Found, marks: Marks | None) -> Candidates:
+    """The candidates of an encounter; ``marks`` None leaves places as likely as their terms."""
+    marked = {} if marks is None else marks(found)
+    codes = sorted(found.beside.keys() | found.apart.keys() | found.titles.keys() | marked.keys())
     likely = {
-        code: max(beside[code][0] if code in beside else 0.0, precision_of(apart.get(code)))
+        code: max(
+            found.beside[code][0] if code in found.beside else 0.0,
+            precision_of(found.apart.get(code)),
+        )
         for code in codes
     }
     strong = [code for code in codes if likely[code] > _STRONG]
     siblings: defaultdict[tuple[str, str], list[Code]] = defaultdict(list)
     for code in codes:
-        siblings[code.system, code.value[:3]].append(code)
-    known = terms.statistics.codes
+        siblings[code.system, category(code)].append(code)
+    any_place = {code: _any(some) for code, some in marked.items()}
+    known = found.statistics.codes
     rows = []
     for code in codes:
-        others = [likely[o] for o in siblings[code.system, code.value[:3]] if o != code]
+        others = [o for o in siblings[code.system, category(code)] if o != code]
+        likeliest = max((likely[o] for o in others), default=0.0)
         rows.append(
             [
-                *(beside.get(code) or _NO_PLACE),
-                *best_features(apart.get(code)),
-                *(titles.get(code) or _NO_TITLE),
+                *(found.beside.get(code) or _NO_PLACE),
+                *best_features(found.apart.get(code)),
+                *(found.titles.get(code) or _NO_TITLE),
                 math.log1p(known.get(code, 0)),
                 float(code not in known),
-                math.log1p(reader.words),
+                math.log1p(found.words),
                 math.log1p(len(codes)),
-                max(others, default=0.0),
-                float(max(others, default=0.0) > likely[code]),
+                likeliest,
+                float(likeliest > likely[code]),
                 math.log1p(len(others)),
-                *terms.statistics.attraction(code, strong),
+                *found.statistics.attraction(code, strong),
                 float(len(code.value)),
+                *_marked_features(marked.get(code, ()), code in found.places),
+                max((any_place.get(o, 0.0) for o in others), default=0.0),
             ]
         )
     return Candidates(
         tuple(codes),
         np.array(rows, dtype=np.float64).reshape(len(codes), len(FEATURES)),
-        tuple(tuple(sorted(places[code], key=lambda place: place.rank)) for code in codes),
+        tuple(_places(code, found.places, marked) for code in codes),
     )
 
 
@@ -181,32 +144,31 @@ _NO_PLACE = [0.0] * 7 + [1.0]
 _NO_TITLE = [0.0] * 8
 
 
-def _beside(
-    encounter: Encounter, lexicon: Lexicon, places: Mapping[Code, list[Place]]
-) -> dict[Code, list[float]]:
-    """The first eight features of each code; its places are added to ``places``."""
-    hits = lexicon.hits(encounter)
-    meant = said(encounter, hits)
-    lengths = {document.document_id: len(document.text) for document in encounter.documents}
-    found: defaultdict[Code, list[tuple[Hit, Assertion]]] = defaultdict(list)
-    for hit, how in zip(hits, meant, strict=True):
-        places[hit.code].append(
-            Place((hit.span,), hit.source, hit.rule, hit.match, hit.probability, how)
-        )
-        if hit.source in OWN:
-            found[hit.code].append((hit, how))
-    rows = {}
-    for code, some in found.items():
-        best = max((h for h, _ in some), key=lambda h: (h.probability, h.length, h.rule))
-        once = {hit.rule: hit.probability for hit, _ in some}
-        rows[code] = [
-            best.probability,
-            1.0 - math.prod(1.0 - p for p in once.values()),
-            math.log1p(len(some)),
-            math.log1p(len(once)),
-            math.log1p(best.length),
-            math.log1p(best.count),
-            sum(not usable(how) for _, how in some) / len(some),
-            min(hit.span.start / lengths[hit.span.document_id] for hit, _ in some),
-        ]
-    return rows
+def _marked_features(marked: Sequence[Marked], named: bool) -> list[float]:
+    """Seven features of one code, from the words around its places."""
+    chances = [one.chance for one in marked]
+    return [
+        _odds(max(chances, default=0.0)),
+        _odds(_any(marked)),
+        max((one.variant for one in marked), default=0.0),
+        max((one.stem for one in marked), default=0.0),
+        float(bool(marked) and not named),
+        float(any(chance > _LIKELY for chance in chances)),
+        math.log1p(math.fsum(chances)),
+    ]
+
+
+def _any(marked: Sequence[Marked]) -> float:
+    return 1.0 - math.prod(1.0 - one.chance for one in marked)
+
+
+def _odds(p: float) -> float:
+    return math.log((p + _SURE) / (1.0 + _SURE - p))
+
+
+def _places(
+    code: Code, found: Mapping[Code, Sequence[Place]], marked: Mapping[Code, Sequence[Marked]]
+) -> tuple[Place, ...]:
+    """A code's places, the best first."""
+    places = [one.place for one in marked[code]] if code in marked else found.get(code, ())
+    return tuple(sorted(places, key=lambda place: place.rank))

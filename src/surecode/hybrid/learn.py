@@ -1,14 +1,14 @@
 """Learning to weigh terms, cross-fitted: no encounter is read by a lexicon that saw its gold.
 
 The encounters of train and tune are dealt into folds, a patient's (or an article's) into one. Those
-of a fold are read by a lexicon and counts from the other folds; what comes out trains the model of
-the candidates. The lexicon that ships is made from all of them. A network has seen train, so only
-tune, where its logits are honest, teaches how far to trust it beside the terms.
+of a fold are read by a lexicon and counts from the other folds; what comes out teaches the weights
+of what is found (`weights`). The lexicon that ships is made from all of them. A network has seen
+train, so only tune, where its logits are honest, teaches how far to trust it beside the terms.
 
 Whoever calibrates on tune afterwards must not take the logits of the finished reader there, which
-saw tune's gold: :attr:`Learned.tune` has them from terms and models without the encounter's fold.
-One path is left, as in all stacking with one level of folds: the others' features, on which such a
-model is fitted, are read by terms that may come from the encounter.
+saw tune's gold: :attr:`Learned.tune` has them from terms and weights that are learned anew without
+the encounter's fold, folds within folds. With a network one path is left: the seven weights of
+terms against the network come from other folds of tune, whose terms saw the encounter.
 
 Legend: N encounters, K codes, n codes of the network.
 """
@@ -26,16 +26,17 @@ from surecode.calibration.folds import folds_of
 from surecode.codes.label_space import LabelSpace
 from surecode.encounter import Encounter
 from surecode.errors import InputError
-from surecode.hybrid.absent import Absent
-from surecode.hybrid.candidates import TABLES, Candidates, Terms, candidates
+from surecode.hybrid.found import TABLES, Found, Terms, find
 from surecode.hybrid.linear import LinearModel
-from surecode.hybrid.reader import TermReader, by_terms, joint_features
+from surecode.hybrid.reader import TermReader, joint_features
+from surecode.hybrid.weights import Weights
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.scattered import ScatteredTerms
 from surecode.lexicon.term import Term
 from surecode.lexicon.terms_training import training_terms, words_of
 
 FOLDS = 5
+_FEWEST = 3  # folds within folds leave one to learn from
 
 
 @dataclass(frozen=True)
@@ -47,26 +48,13 @@ class Learned:
 
 
 @dataclass(frozen=True)
-class _Read:
-    """One encounter with its candidates, the fold it is in and the terms that found them."""
+class _Row:
+    """What terms alone say of an encounter of tune: log-odds by column, and of all the rest."""
 
     encounter: Encounter
-    found: Candidates
     fold: int
-    terms: Terms
-
-
-@dataclass(frozen=True)
-class _Weighed:
-    """What is learned from all folds but one, for the encounters of that one."""
-
-    model: LinearModel
-    absent: Absent
-
-    @classmethod
-    def learn(cls, read: Sequence[_Read], fold: int) -> _Weighed:
-        others = [one for one in read if one.fold != fold]
-        return cls(_model(others), _absent(others))
+    lexical: Mapping[int, float]
+    absent: NDArray[np.float64]
 
 
 def learn(
@@ -95,10 +83,13 @@ def learn(
         progress: show it.
 
     Raises:
-        InputError: there are fewer patients than two, with a network also within tune, or no gold
-            code anywhere.
+        InputError: there are fewer patients than three, with a network those of tune are in one
+            fold, no encounter has a code, or no term is found anywhere.
     """
     encounters, own = [*train, *tune], list(own)
+    if not any(encounter.code_set for encounter in encounters):
+        raise InputError("lexicon: no encounter of train or tune has a code; give coded encounters")
+    folds = _folds(encounters, seed)
     table = Lexicon.build(tables).hashed()
     titles = ScatteredTerms(table, TABLES)
 
@@ -106,108 +97,128 @@ def learn(
         lexicon = Lexicon.build([*training_terms(some), *own], others=words_of(some)).hashed()
         return Terms.learn(some, lexicon, table, titles)
 
-    if not any(encounter.code_set for encounter in encounters):
-        raise InputError("lexicon: no encounter of train or tune has a code; give coded encounters")
-    fold = folds_of([encounter.patient_id for encounter in encounters], FOLDS, seed)
-    read = _cross_read(encounters, fold, learned, progress)
-    reader = TermReader(learned(encounters), _model(read), _absent(read))
-    of_tune = read[len(train) :]
-    weighed = {k: _Weighed.learn(read, k) for k in sorted({one.fold for one in of_tune})}
+    with tqdm(
+        total=len(encounters) * len(folds),
+        desc="terms",
+        unit="encounter",
+        disable=not progress,
+        leave=False,
+    ) as shown:
+        read = _Read(folds, learned, shown.update)
+        reader = TermReader(read.terms(), read.weights())
+        inside = {encounter.encounter_id for encounter in tune}
+        rows = [row for k in sorted(folds) for row in _rows(read, k, inside, space)]
     if neural is None:
-        logits = {
-            one.encounter.encounter_id: _alone(one, weighed[one.fold], space) for one in of_tune
-        }
-        return Learned(reader, logits)
+        return Learned(reader, {row.encounter.encounter_id: _alone(row) for row in rows})
     assert columns is not None  # a network has codes
-    rows = [_joint_rows(one, weighed[one.fold], space, neural, columns) for one in of_tune]
-    joint = LinearModel.fit(*_stacked(rows))
-    if len(weighed) < 2:
-        raise InputError(
-            "hybrid: all encounters of tune are of one patient or fold; give tune more patients, "
-            "or choose coder=lexicon"
-        )
-    by_fold = {}
-    for k in weighed:
-        apart = [row for other, row in zip(of_tune, rows, strict=True) if other.fold != k]
-        by_fold[k] = LinearModel.fit(*_stacked(apart))
-    logits = {}
-    for one, (chosen, features, _, base) in zip(of_tune, rows, strict=True):
-        base[chosen] = by_fold[one.fold](features)
-        logits[one.encounter.encounter_id] = base.astype(np.float32)
+    joint, logits = _joined(rows, space, neural, columns)
     return Learned(replace(reader, joint=joint), logits)
 
 
-def _cross_read(
-    encounters: Sequence[Encounter],
-    fold: NDArray[np.int64],
-    learned: Callable[[Sequence[Encounter]], Terms],
-    progress: bool,
-) -> list[_Read]:
-    """Every encounter's candidates by terms without its fold, in their order."""
-    read: dict[int, _Read] = {}
-    with tqdm(
-        total=len(encounters), desc="terms", unit="encounter", disable=not progress, leave=False
-    ) as shown:
-        for k in sorted(set(fold.tolist())):
-            terms = learned([encounters[i] for i in np.flatnonzero(fold != k).tolist()])
-            for i in np.flatnonzero(fold == k).tolist():
-                read[i] = _Read(encounters[i], candidates(encounters[i], terms), k, terms)
-                shown.update()
-    return [read[i] for i in range(len(encounters))]
+class _Read:
+    """Folds, read by terms without them; what is learned without some folds is kept."""
+
+    def __init__(
+        self,
+        folds: Mapping[int, Sequence[Encounter]],
+        learned: Callable[[Sequence[Encounter]], Terms],
+        done: Callable[[], object],
+    ) -> None:
+        self.folds = folds
+        self._learned = learned
+        self._done = done
+        self._terms: dict[frozenset[int], Terms] = {}
+        self._found: dict[int, list[Found]] = {}
+
+    def terms(self, *without: int) -> Terms:
+        """Terms of all folds but some."""
+        key = frozenset(without)
+        if key not in self._terms:
+            some = [e for k, fold in self.folds.items() if k not in key for e in fold]
+            self._terms[key] = self._learned(some)
+        return self._terms[key]
+
+    def found(self, k: int, *without: int) -> list[Found]:
+        """What is found in a fold by terms without it, and without some others."""
+        if not without and k in self._found:
+            return self._found[k]
+        terms = self.terms(k, *without)
+        found = []
+        for encounter in self.folds[k]:
+            found.append(find(encounter, terms))
+            self._done()
+        if not without:
+            self._found[k] = found
+        return found
+
+    def weights(self, *without: int) -> Weights:
+        """Weights from all folds but some."""
+        return Weights.learn([self.found(k, *without) for k in self.folds if k not in without])
 
 
-def _absent(read: Sequence[_Read]) -> Absent:
-    return Absent.learn(
-        [one.found.codes for one in read],
-        [one.encounter.code_set for one in read],
-        [one.terms.statistics.known for one in read],
-    )
-
-
-def _model(read: Sequence[_Read]) -> LinearModel:
-    """Features of candidates → whether they are gold."""
-    some = [one for one in read if one.found.codes]
-    if not some:
+def _folds(encounters: Sequence[Encounter], seed: int) -> dict[int, list[Encounter]]:
+    folds: dict[int, list[Encounter]] = {}
+    numbers = folds_of([encounter.patient_id for encounter in encounters], FOLDS, seed)
+    for encounter, k in zip(encounters, numbers.tolist(), strict=True):
+        folds.setdefault(k, []).append(encounter)
+    if len(folds) < _FEWEST:
         raise InputError(
-            "lexicon: no term is found in any encounter of train or tune; mark evidence in the "
-            "encounters, or give terms (coder.terms, coder.tables)"
+            f"lexicon: train and tune have fewer patients than {_FEWEST}; give encounters of more"
         )
-    features = np.concatenate([one.found.features for one in some])
-    right = [code in one.encounter.code_set for one in some for code in one.found.codes]
-    return LinearModel.fit(features, right)
+    return dict(sorted(folds.items()))
 
 
-def _alone(one: _Read, weighed: _Weighed, space: LabelSpace) -> NDArray[np.float32]:
-    logits = _base(one, weighed.absent, space)
-    for column, odds in by_terms(one.found, weighed.model, space).items():
+def _rows(read: _Read, k: int, tune: frozenset[str] | set[str], space: LabelSpace) -> list[_Row]:
+    """Tune's encounters of a fold, by terms and weights from all other folds."""
+    some = [found for found in read.found(k) if found.encounter.encounter_id in tune]
+    if not some:
+        return []
+    weights = read.weights(k)
+    absent = weights.absent_odds(space, read.terms(k).statistics)
+    return [
+        _Row(found.encounter, k, weights.odds(weights.candidates(found), space), absent)
+        for found in some
+    ]
+
+
+def _alone(row: _Row) -> NDArray[np.float32]:
+    logits = row.absent.copy()
+    for column, odds in row.lexical.items():
         logits[column] = odds
     return logits.astype(np.float32)
 
 
-def _base(one: _Read, absent: Absent, space: LabelSpace) -> NDArray[np.float64]:
-    return np.array(absent.log_odds(space.codes, one.terms.statistics), dtype=np.float64)
-
-
-def _joint_rows(
-    one: _Read,
-    weighed: _Weighed,
+def _joined(
+    rows: Sequence[_Row],
     space: LabelSpace,
     neural: Mapping[str, NDArray[np.floating]],
     columns: Sequence[int],
-) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-    """Columns, their features, whether they are gold, and the logits of all other columns."""
-    base = _base(one, weighed.absent, space)
-    lexical = by_terms(one.found, weighed.model, space)
-    chosen, features = joint_features(
-        lexical, base, space, neural[one.encounter.encounter_id], columns
-    )
-    right = np.array([space.codes[k] in one.encounter.code_set for k in chosen], dtype=bool)
-    return chosen, features, right, base
+) -> tuple[LinearModel, dict[str, NDArray[np.float32]]]:
+    """The model of terms and network, and tune's logits by models without the fold."""
+    present = sorted({row.fold for row in rows})
+    if len(present) < 2:
+        raise InputError(
+            "hybrid: all encounters of tune are of one patient or fold; give tune more patients, "
+            "or choose coder=lexicon"
+        )
+    joined = []
+    for row in rows:
+        chosen, features = joint_features(
+            row.lexical, row.absent, space, neural[row.encounter.encounter_id], columns
+        )
+        right = np.array([space.codes[k] in row.encounter.code_set for k in chosen], dtype=bool)
+        joined.append((row, chosen, features, right))
 
+    def fit(without: int | None) -> LinearModel:
+        some = [one for one in joined if one[0].fold != without]
+        return LinearModel.fit(
+            np.concatenate([one[2] for one in some]), np.concatenate([one[3] for one in some])
+        )
 
-def _stacked(
-    rows: Sequence[
-        tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]
-    ],
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    return np.concatenate([row[1] for row in rows]), np.concatenate([row[2] for row in rows])
+    by_fold = {k: fit(k) for k in present}
+    logits = {}
+    for row, chosen, features, _ in joined:
+        all_codes = row.absent.copy()
+        all_codes[chosen] = by_fold[row.fold](features)
+        logits[row.encounter.encounter_id] = all_codes.astype(np.float32)
+    return fit(None), logits

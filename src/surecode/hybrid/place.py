@@ -12,7 +12,18 @@ from surecode.lexicon.term import Source
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a term stands that proposes a code: spans of one document, in order."""
+    """Where a term stands that proposes a code: spans of one document, in order.
+
+    Attributes:
+        spans: where its words stand.
+        source: where the term comes from.
+        rule: its stable name.
+        match: how loosely it fits; ``scattered`` where its words stand apart.
+        probability: P(code | the term is found).
+        meant: how it is meant.
+        marked: P(people mark exactly this place for the code), from the words around (`marks`), or
+            ``probability`` where nothing is known of them.
+    """
 
     spans: tuple[Span, ...]
     source: Source
@@ -20,8 +31,15 @@ class Place:
     match: str
     probability: float
     meant: Assertion
+    marked: float
 
     @property
     def rank(self) -> tuple[object, ...]:
         """Best first: affirmed, likely, side by side, early."""
-        return (not usable(self.meant), -self.probability, len(self.spans), self.spans[0])
+        return (
+            not usable(self.meant),
+            -self.marked,
+            -self.probability,
+            len(self.spans),
+            self.spans[0],
+        )

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surecode.codes.label_space import LabelSpace
+from surecode.codes.systems import category
 from surecode.encounter import Encounter
 from surecode.errors import InputError
-from surecode.hybrid.absent import Absent
-from surecode.hybrid.candidates import FEATURES, Candidates, Terms, candidates
+from surecode.hybrid.found import Terms, find
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.place import Place
 from surecode.hybrid.statistics import Statistics
+from surecode.hybrid.weights import Weights
 from surecode.lexicon.lexicon import Lexicon
 
 JOINT = (
@@ -53,8 +54,7 @@ class TermReader:
     """Terms with what was learned of them; ``joint`` where a network has a say."""
 
     terms: Terms
-    model: LinearModel
-    absent: Absent
+    weights: Weights
     joint: LinearModel | None = None
     _of_space: dict[str, NDArray[np.float64]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -63,8 +63,8 @@ class TermReader:
     def absent_odds(self, space: LabelSpace) -> NDArray[np.float64]:
         """Log-odds ``[K]`` of codes that no term names."""
         if space.hash not in self._of_space:
-            odds = self.absent.log_odds(space.codes, self.terms.statistics)
-            self._of_space[space.hash] = np.array(odds, dtype=np.float64)
+            odds = self.weights.absent_odds(space, self.terms.statistics)
+            self._of_space[space.hash] = odds
         return self._of_space[space.hash]
 
     def __call__(
@@ -82,11 +82,11 @@ class TermReader:
             neural: the network's logits ``[n]``, for a reader with ``joint``.
             columns: the places ``[n]`` of the network's codes in the label space.
         """
-        found = candidates(encounter, self.terms)
-        lexical = by_terms(found, self.model, space)
+        proposed = self.weights.candidates(find(encounter, self.terms))
+        lexical = self.weights.odds(proposed, space)
         places = {
             space.index(code): where
-            for code, where in zip(found.codes, found.places, strict=True)
+            for code, where in zip(proposed.codes, proposed.places, strict=True)
             if code in space
         }
         logits = self.absent_odds(space).copy()
@@ -106,39 +106,23 @@ class TermReader:
             "lexicon": self.terms.lexicon.to_dict(),
             "tables": self.terms.tables.to_dict(),
             "statistics": self.terms.statistics.to_dict(),
-            "features": list(FEATURES),
-            "model": self.model.to_dict(),
-            "absent": self.absent.to_dict(),
+            "weights": self.weights.to_dict(),
             "joint": None if self.joint is None else self.joint.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, values: Any) -> TermReader:
         """The inverse of :meth:`to_dict`; raises `InputError` on anything else."""
-        if not isinstance(values, dict) or values.get("features") != list(FEATURES):
-            raise InputError(
-                "terms: they were learned with other features; run `surecode train` again"
-            )
         try:
             lexicon, tables = (Lexicon.from_dict(values[name]) for name in ("lexicon", "tables"))
             joint = values["joint"]
             return cls(
                 Terms.of(lexicon, tables, Statistics.from_dict(values["statistics"])),
-                LinearModel.from_dict(values["model"], len(FEATURES)),
-                Absent.from_dict(values["absent"]),
+                Weights.from_dict(values["weights"]),
                 None if joint is None else LinearModel.from_dict(joint, len(JOINT)),
             )
         except (KeyError, TypeError):
             raise InputError("terms: damaged; run `surecode train` again") from None
-
-
-def by_terms(found: Candidates, model: LinearModel, space: LabelSpace) -> dict[int, float]:
-    """Log-odds of the candidates inside the label space, by column."""
-    if not found.codes:
-        return {}
-    odds = model(found.features).tolist()
-    pairs = zip(found.codes, odds, strict=True)
-    return {space.index(code): value for code, value in pairs if code in space}
 
 
 def joint_features(
@@ -154,12 +138,12 @@ def joint_features(
     best: dict[tuple[str, str], list[float]] = {}
     for column, odds in lexical.items():
         code = space.codes[column]
-        best.setdefault((code.system, code.value[:3]), []).append(odds)
+        best.setdefault((code.system, category(code)), []).append(odds)
     rows = []
     for column in chosen:
         code = space.codes[column]
         odds = lexical.get(column, float(absent[column]))
-        siblings = list(best.get((code.system, code.value[:3]), []))
+        siblings = list(best.get((code.system, category(code)), []))
         if column in lexical:
             siblings.remove(odds)
         z = said.get(column, 0.0)

@@ -164,7 +164,7 @@ def _place(
     term = min((t for t in group.terms if t.code == code), key=lambda t: (-t.count, t.rule))
     name, text = reader.documents[document].document_id, reader.documents[document].text
     spans = tuple(Span(name, start, end) for start, end in _joined(text, scatter.words))
-    return Place(spans, term.source, term.rule, "scattered", probability, meant)
+    return Place(spans, term.source, term.rule, "scattered", probability, meant, probability)
 
 
 def _joined(text: str, words: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

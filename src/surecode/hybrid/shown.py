@@ -12,6 +12,9 @@ from surecode.hybrid.place import Place
 
 # Stands for a character that is deleted: no letter, and no end of a sentence.
 _GONE = "\N{MIDDLE DOT}"
+# Places that people are less likely to mark exactly are not shown, but for a code's best one. Best
+# for CANTEMIST-NORM and CodiEsp-X in cross-validation inside train and tune.
+_LIKELY = 0.3
 
 
 @dataclass(frozen=True)
@@ -26,15 +29,18 @@ class TermSpan(ScoredSpan):
 
 
 def shown_spans(encounter: Encounter, places: Sequence[Place], most: int) -> list[TermSpan]:
-    """Spans of one code from its places, best first; ``most`` is how many places are shown.
+    """Spans of one code from its places, best first; ``most`` is how many places are quoted.
 
-    Of overlapping places the better one counts; further places of the same words are mentions of
-    the first. A span's score is its place's share of the probabilities of all that are shown.
+    Of overlapping places the better one counts, and of unlikely ones only the best. Further places
+    of the same words are mentions of the first of them, and what is found beyond ``most`` of the
+    best. A span's score is its place's share of how likely all that are quoted are marked.
     """
     number = {document.document_id: n for n, document in enumerate(encounter.documents)}
     chosen: list[tuple[Place, list[Place]]] = []
     taken: list[Characters] = []
     for place in places:
+        if chosen and place.marked < _LIKELY:
+            continue
         where = [(number[s.document_id], s.start, s.end) for s in place.spans]
         if any(_overlap(a, b) for a in where for b in taken):
             continue
@@ -44,16 +50,18 @@ def shown_spans(encounter: Encounter, places: Sequence[Place], most: int) -> lis
             same.append(place)
         elif len(chosen) < most:
             chosen.append((place, []))
+        elif len(place.spans) == len(chosen[0][0].spans) == 1:
+            chosen[0][1].append(place)
         else:
             continue
         taken += where
-    total = sum(place.probability for place, _ in chosen)
+    total = sum(place.marked for place, _ in chosen)
     return [
         TermSpan(
             number[span.document_id],
             span.start,
             span.end,
-            place.probability / total / len(place.spans),
+            place.marked / total / len(place.spans),
             tuple(
                 sorted(
                     {

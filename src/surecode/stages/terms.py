@@ -15,13 +15,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from surecode.bundle import layout
+from surecode.codes.axes import composed
 from surecode.codes.label_space import LabelSpace
 from surecode.codes.releases import valid_codes
 from surecode.codes.systems import system_of
 from surecode.encounter import Code, Encounter, Split
 from surecode.errors import InputError
 from surecode.files import whole, write_json
-from surecode.hybrid.candidates import TABLES
+from surecode.hybrid.found import TABLES
 from surecode.hybrid.learn import Learned, learn
 from surecode.lexicon.documents import check_language
 from surecode.lexicon.lexicon import Lexicon
@@ -40,13 +41,16 @@ _RELEASE = {"ICD-10-CM": "FY2026"}
 def with_terms(config: Config, encounters: Iterable[Encounter]) -> LabelSpace:
     """The label space of a coder with terms.
 
-    Codes of train and tune, codes of a user's lists, and codes of the tables that a title names in
-    some text of train or tune: what no text of training ever names is left to `codes add`.
+    Codes of train and tune, their variants where people marked what says which (`codes.axes`),
+    codes of a user's lists, and codes of the tables that a title names in some text of train or
+    tune: what no text of training ever names is left to `codes add`.
     """
     systems = {system_of(name).name for name in config.specialty.label_space.systems}
     some = [encounter for encounter in encounters if encounter.split in LEARNING]
     own = own_terms(config, some)
     codes = {code for encounter in some for code in encounter.code_set}
+    if any(encounter.evidence for encounter in some):
+        codes |= composed(codes)
     codes |= {term.code for term in own}
     tables = systems & set(config.coder.tables)
     if tables:

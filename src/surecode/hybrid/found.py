@@ -1,0 +1,131 @@
+"""What terms find in an encounter, before anything is weighed.
+
+Everything comes from the text, the lexicon and counts over the train split, never from the
+encounter's own gold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from surecode.encounter import Code, Encounter
+from surecode.evidence.assertion import Assertion
+from surecode.hybrid.place import Place
+from surecode.hybrid.sentence_features import Best, Reader, apart_features, title_features
+from surecode.hybrid.statistics import Statistics
+from surecode.lexicon.lexicon import Hit, Lexicon
+from surecode.lexicon.meaning import said, usable
+from surecode.lexicon.scattered import ScatteredTerms
+from surecode.lexicon.term import Source
+
+TABLES: tuple[Source, ...] = ("title", "inclusion")
+OWN: tuple[Source, ...] = ("training", "user")
+# Smallest share of a training term's weight in one sentence that makes a candidate.
+LEAST_COVERAGE = 0.6
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is looked for: terms of the train split and of users with their counts, and tables.
+
+    Tables have a lexicon of their own, which no fold of train changes.
+    """
+
+    lexicon: Lexicon
+    tables: Lexicon
+    statistics: Statistics
+    apart: ScatteredTerms = field(repr=False, compare=False)
+    titles: ScatteredTerms = field(repr=False, compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        lexicon: Lexicon,
+        tables: Lexicon,
+        statistics: Statistics,
+        titles: ScatteredTerms | None = None,
+    ) -> Terms:
+        """Make the terms ready to be found; ``titles`` are those of the tables, if ready."""
+        apart = ScatteredTerms(lexicon, OWN, LEAST_COVERAGE)
+        return cls(lexicon, tables, statistics, apart, titles or ScatteredTerms(tables, TABLES))
+
+    @classmethod
+    def learn(
+        cls,
+        encounters: Sequence[Encounter],
+        lexicon: Lexicon,
+        tables: Lexicon,
+        titles: ScatteredTerms | None = None,
+    ) -> Terms:
+        """Count the encounters that the terms of the lexicon are from."""
+        counts = Statistics.learn(encounters, ScatteredTerms(lexicon, OWN))
+        return cls.of(lexicon, tables, counts, titles)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the terms find in one encounter.
+
+    Attributes:
+        encounter: whose text was read; its gold was not.
+        statistics: the counts beside the terms.
+        words: of the encounter.
+        beside: of each code that a term with its words side by side names, eight features.
+        apart: of each code that terms with their words apart name, wholly or in part.
+        titles: of each code that a title names, eight features.
+        places: where the terms of each code stand.
+    """
+
+    encounter: Encounter
+    statistics: Statistics
+    words: int
+    beside: Mapping[Code, Sequence[float]]
+    apart: Mapping[Code, Best]
+    titles: Mapping[Code, Sequence[float]]
+    places: Mapping[Code, Sequence[Place]]
+
+
+def find(encounter: Encounter, terms: Terms) -> Found:
+    """Look for the terms in an encounter."""
+    places: defaultdict[Code, list[Place]] = defaultdict(list)
+    reader = Reader(encounter)
+    beside = _beside(encounter, terms.lexicon, places)
+    apart = apart_features(reader, terms.apart, terms.statistics, places)
+    titles = title_features(reader, terms.titles, places)
+    return Found(encounter, terms.statistics, reader.words, beside, apart, titles, dict(places))
+
+
+def _beside(
+    encounter: Encounter, lexicon: Lexicon, places: Mapping[Code, list[Place]]
+) -> dict[Code, list[float]]:
+    """The first eight features of each code; its places are added to ``places``."""
+    hits = lexicon.hits(encounter)
+    meant = said(encounter, hits)
+    lengths = {document.document_id: len(document.text) for document in encounter.documents}
+    found: defaultdict[Code, list[tuple[Hit, Assertion]]] = defaultdict(list)
+    for hit, how in zip(hits, meant, strict=True):
+        places[hit.code].append(
+            Place(
+                (hit.span,), hit.source, hit.rule, hit.match, hit.probability, how, hit.probability
+            )
+        )
+        if hit.source in OWN:
+            found[hit.code].append((hit, how))
+    rows = {}
+    for code, some in found.items():
+        best = max((h for h, _ in some), key=lambda h: (h.probability, h.length, h.rule))
+        once = {hit.rule: hit.probability for hit, _ in some}
+        rows[code] = [
+            best.probability,
+            1.0 - math.prod(1.0 - p for p in once.values()),
+            math.log1p(len(some)),
+            math.log1p(len(once)),
+            math.log1p(best.length),
+            math.log1p(best.count),
+            sum(not usable(how) for _, how in some) / len(some),
+            min(hit.span.start / lengths[hit.span.document_id] for hit, _ in some),
+        ]
+    return rows

@@ -1,0 +1,58 @@
+"""The words of a place and those around it, as names for `sparse`."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from itertools import pairwise
+
+from surecode.lexicon.tokens import fold, pieces
+
+_BEFORE, _AFTER, _NEAR = 6, 14, 7  # words
+_INSIDE = 40  # of a place whose words stand far apart
+
+
+class Surroundings:
+    """The folded words and marks of one text, to be looked up by their places."""
+
+    def __init__(self, text: str) -> None:
+        words, starts, ends = pieces(text)
+        self._words = [fold(word) for word in words]
+        self._starts, self._ends = starts.tolist(), ends.tolist()
+
+    def names(self, start: int, end: int) -> Iterator[str]:
+        """What stands at the characters ``start`` to ``end`` and in the same sentence beside.
+
+        Words inside are told from those before and after, and pairs are named as well: "grado II"
+        says more than its words.
+        """
+        first = max(bisect_right(self._starts, start) - 1, 0)
+        last = max(bisect_left(self._starts, end), first + 1)
+        inside = self._words[first:last][:_INSIDE]
+        before = list(self._until_end(range(first - 1, max(first - 1 - _BEFORE, -1), -1)))
+        after = list(self._until_end(range(last, min(last + _AFTER, len(self._words)))))
+        yield f"first:{inside[0]}"
+        yield f"last:{inside[-1]}"
+        yield from (f"in:{word}" for word in inside)
+        yield from (f"in:{a} {b}" for a, b in pairwise(inside))
+        yield from (f"before:{word}" for word in before)
+        yield from (f"before:{b} {a}" for a, b in pairwise(before))
+        yield from (f"after:{word}" for word in after[:_NEAR])
+        yield from (f"later:{word}" for word in after[_NEAR:])
+        yield from (f"after:{a} {b}" for a, b in pairwise(after))
+        yield f"just before:{before[0] if before else ''}"
+        yield f"just after:{after[0] if after else ''}"
+        if len(before) > 1:
+            yield f"just before:{before[1]} {before[0]}"
+        if len(after) > 1:
+            yield f"just after:{after[0]} {after[1]}"
+
+    def _until_end(self, places: range) -> Iterator[str]:
+        """The words of places until a sentence ends, which a point in a number does not."""
+        for place in places:
+            word = self._words[place]
+            if word == "." and not (
+                place + 1 < len(self._words) and self._words[place + 1].isdigit()
+            ):
+                return
+            yield word

@@ -1,0 +1,105 @@
+"""What is learned of terms beyond counting them: places, weights of features, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surecode.codes.label_space import LabelSpace
+from surecode.errors import InputError
+from surecode.hybrid.absent import Absent
+from surecode.hybrid.candidates import FEATURES, Candidates, candidates
+from surecode.hybrid.found import Found
+from surecode.hybrid.linear import LinearModel
+from surecode.hybrid.marks import Marks
+from surecode.hybrid.statistics import Statistics
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Which places people mark, how features weigh, and how likely what no term names is."""
+
+    marks: Marks | None
+    model: LinearModel
+    absent: Absent
+
+    @classmethod
+    def learn(cls, groups: Sequence[Sequence[Found]]) -> Weights:
+        """Learn from what was found in groups of encounters, each by terms of the others.
+
+        Places of a group are judged by what the other groups say of marks. Raises `InputError`
+        where no term is found anywhere.
+        """
+        everything = [found for group in groups for found in group]
+        read: list[tuple[Found, Candidates]] = []
+        for group in groups:
+            others = [found for other in groups if other is not group for found in other]
+            marks = Marks.learn(others)
+            read += [(found, candidates(found, marks)) for found in group]
+        return cls(
+            Marks.learn(everything),
+            _model(read),
+            Absent.learn(
+                [proposed.codes for _, proposed in read],
+                [found.encounter.code_set for found, _ in read],
+                [found.statistics.known for found, _ in read],
+            ),
+        )
+
+    def candidates(self, found: Found) -> Candidates:
+        """The candidates of what was found in an encounter."""
+        return candidates(found, self.marks)
+
+    def odds(self, proposed: Candidates, space: LabelSpace) -> dict[int, float]:
+        """Log-odds of the candidates inside the label space, by column."""
+        if not proposed.codes:
+            return {}
+        pairs = zip(proposed.codes, self.model(proposed.features).tolist(), strict=True)
+        return {space.index(code): value for code, value in pairs if code in space}
+
+    def absent_odds(self, space: LabelSpace, statistics: Statistics) -> NDArray[np.float64]:
+        """Log-odds ``[K]`` of codes that are no candidates."""
+        return np.array(self.absent.log_odds(space.codes, statistics), dtype=np.float64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "marks": None if self.marks is None else self.marks.to_dict(),
+            "features": list(FEATURES),
+            "model": self.model.to_dict(),
+            "absent": self.absent.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Weights:
+        """The inverse of :meth:`to_dict`; raises `InputError` on anything else."""
+        if not isinstance(values, dict) or values.get("features") != list(FEATURES):
+            raise InputError(
+                "terms: they were learned with other features; run `surecode train` again"
+            )
+        try:
+            marks = values["marks"]
+            return cls(
+                None if marks is None else Marks.from_dict(marks),
+                LinearModel.from_dict(values["model"], len(FEATURES)),
+                Absent.from_dict(values["absent"]),
+            )
+        except (KeyError, TypeError):
+            raise InputError("terms: damaged; run `surecode train` again") from None
+
+
+def _model(read: Sequence[tuple[Found, Candidates]]) -> LinearModel:
+    """Features of candidates → whether they are gold."""
+    some = [(found, proposed) for found, proposed in read if proposed.codes]
+    if not some:
+        raise InputError(
+            "lexicon: no term is found in any encounter of train or tune; mark evidence in the "
+            "encounters, or give terms (coder.terms, coder.tables)"
+        )
+    features = np.concatenate([proposed.features for _, proposed in some])
+    right = [code in f.encounter.code_set for f, proposed in some for code in proposed.codes]
+    return LinearModel.fit(features, right, steps=True)
