@@ -182,7 +182,7 @@ def test_absent_codes_of_tune_are_by_the_other_folds(
             terms = Terms.learn(some, lexicon, table)
             for other, its in zip(corpus, fold, strict=True):
                 if its == j:
-                    proposed = candidates(find(other, terms), None).codes
+                    proposed = candidates(find(other, terms), {}).codes
                     known = other.code_set & terms.statistics.known
                     total += len(known)
                     missed += len(known - set(proposed))

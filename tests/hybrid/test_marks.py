@@ -14,8 +14,9 @@ import pytest
 from surecode.encounter import Code, Document, Encounter, Evidence, GoldCode, Span
 from surecode.errors import InputError
 from surecode.hybrid.candidates import FEATURES, candidates
-from surecode.hybrid.found import Found, Terms, find
+from surecode.hybrid.found import Terms, find
 from surecode.hybrid.marks import Marks
+from surecode.hybrid.sites import Sites
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.terms_training import training_terms
 
@@ -67,18 +68,18 @@ def terms(corpus: list[Encounter]) -> Terms:
 
 
 @pytest.fixture(scope="module")
-def found(corpus: list[Encounter], terms: Terms) -> list[Found]:
-    return [find(encounter, terms) for encounter in corpus]
+def found(corpus: list[Encounter], terms: Terms) -> list[Sites]:
+    return [Sites.of(find(encounter, terms)) for encounter in corpus]
 
 
 @pytest.fixture(scope="module")
-def marks(found: list[Found]) -> Marks:
+def marks(found: list[Sites]) -> Marks:
     learned = Marks.learn(found)
     assert learned is not None
     return learned
 
 
-def likeliest(marks: Marks, found: Found) -> Code:
+def likeliest(marks: Marks, found: Sites) -> Code:
     chances = {code: max(one.chance for one in some) for code, some in marks(found).items()}
     return max(chances, key=lambda code: chances[code])
 
@@ -96,9 +97,9 @@ def test_words_beside_a_term_say_the_variant_even_one_never_seen(
     text: str, value: str, marks: Marks, terms: Terms, encounter_of: Build
 ) -> None:
     assert UNSEEN not in terms.lexicon.codes
-    some = find(encounter_of(text), terms)
+    some = Sites.of(find(encounter_of(text), terms))
     assert likeliest(marks, some) == Code("ICD-O-3", value)
-    proposed = candidates(some, marks)
+    proposed = candidates(some.found, marks(some))
     row = dict(
         zip(FEATURES, proposed.features[proposed.codes.index(Code("ICD-O-3", value))], strict=True)
     )
@@ -112,14 +113,14 @@ def test_what_people_never_mark_is_unlikely(
     marks: Marks, terms: Terms, encounter_of: Build
 ) -> None:
     text = "Protocolo adenocarcinoma del centro. Presenta adenocarcinoma en el control."
-    found = marks(find(encounter_of(text), terms))[Code("ICD-O-3", "8140/3")]
+    found = marks(Sites.of(find(encounter_of(text), terms)))[Code("ICD-O-3", "8140/3")]
     chances = {one.place.spans[0].start: (one.chance, one.place.marked) for one in found}
     heading, said = sorted(chances)
     assert chances[heading][0] < 0.2 < 0.6 < chances[said][0]
     assert chances[heading][1] < chances[said][1]
 
 
-def test_chances_are_probabilities_that_add_up(marks: Marks, found: list[Found]) -> None:
+def test_chances_are_probabilities_that_add_up(marks: Marks, found: list[Sites]) -> None:
     for some in found:
         for proposed in marks(some).values():
             for one in proposed:
@@ -132,21 +133,26 @@ def test_chances_are_probabilities_that_add_up(marks: Marks, found: list[Found])
         assert all(total <= 1.0 + 1e-9 for total in by_place.values())
 
 
-def test_the_gold_of_what_is_read_is_not_looked_at(marks: Marks, found: list[Found]) -> None:
+def test_the_gold_of_what_is_read_is_not_looked_at(marks: Marks, found: list[Sites]) -> None:
     for some in found[:10]:
-        blind = replace(some, encounter=replace(some.encounter, codes=(), evidence=()))
+        blind = Sites.of(
+            replace(some.found, encounter=replace(some.found.encounter, codes=(), evidence=()))
+        )
         assert marks(blind) == marks(some)
 
 
-def test_without_marks_nothing_is_learned(found: list[Found]) -> None:
-    bare = [replace(f, encounter=replace(f.encounter, evidence=())) for f in found]
+def test_without_marks_nothing_is_learned(found: list[Sites]) -> None:
+    bare = [
+        replace(s, found=replace(s.found, encounter=replace(s.found.encounter, evidence=())))
+        for s in found
+    ]
     assert Marks.learn(bare) is None
     assert Marks.learn([]) is None
     half = Marks.learn([*bare[:30], *found[30:]])
     assert half == Marks.learn(found[30:])  # what nobody marked is no evidence against
 
 
-def test_there_and_back(marks: Marks, found: list[Found]) -> None:
+def test_there_and_back(marks: Marks, found: list[Sites]) -> None:
     text = json.dumps(marks.to_dict())
     again = Marks.from_dict(json.loads(text))
     assert again(found[0]) == marks(found[0])

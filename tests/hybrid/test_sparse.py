@@ -43,6 +43,7 @@ def test_models_together_and_rows_alone_say_the_same() -> None:
     together = SparseModels(tuple(some))(x)
     for k, model in enumerate(some):
         assert SparseModels((model,))(x).tobytes() == together[:, k : k + 1].tobytes()
+    assert SparseModels(tuple(some))(hashed([])).shape == (0, 3)
     for n in range(0, 200, 37):
         assert SparseModels(tuple(some))(hashed(rows[n : n + 1])).tobytes() == together[n].tobytes()
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from surecode.codes.systems import category
 from surecode.encounter import Code
 from surecode.hybrid.found import Found
-from surecode.hybrid.marks import Marked, Marks
+from surecode.hybrid.marks import Marked
 from surecode.hybrid.place import Place
 from surecode.hybrid.sentence_features import best_features, precision_of
 
@@ -94,9 +94,14 @@ class Candidates:
     places: tuple[tuple[Place, ...], ...]
 
 
-def candidates(found: Found, marks: Marks | None) -> Candidates:
-    """The candidates of an encounter; ``marks`` None leaves places as likely as their terms."""
-    marked = {} if marks is None else marks(found)
+def candidates(found: Found, marked: Mapping[Code, Sequence[Marked]]) -> Candidates:
+    """The candidates of an encounter.
+
+    Args:
+        found: by terms.
+        marked: the places of each code, as `marks.Marks` judges them; none leaves places as likely
+            as their terms.
+    """
     codes = sorted(found.beside.keys() | found.apart.keys() | found.titles.keys() | marked.keys())
     likely = {
         code: max(

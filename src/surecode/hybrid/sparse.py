@@ -28,6 +28,8 @@ _SPARSEST = 1e-6  # of a chance, where all or none were right
 
 def hashed(rows: Sequence[Sequence[str]]) -> sparse.csr_matrix:
     """``[n, 2^18]`` for n rows of names."""
+    if not rows:
+        return sparse.csr_matrix((0, _COLUMNS))
     return sparse.csr_matrix(_HASHER.transform(rows))
 
 

@@ -16,6 +16,7 @@ from surecode.hybrid.candidates import FEATURES, Candidates, candidates
 from surecode.hybrid.found import Found
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.marks import Marks
+from surecode.hybrid.sites import Sites
 from surecode.hybrid.statistics import Statistics
 
 
@@ -34,14 +35,13 @@ class Weights:
         Places of a group are judged by what the other groups say of marks. Raises `InputError`
         where no term is found anywhere.
         """
-        everything = [found for group in groups for found in group]
+        sites = [[Sites.of(found) for found in group] for group in groups]
         read: list[tuple[Found, Candidates]] = []
-        for group in groups:
-            others = [found for other in groups if other is not group for found in other]
-            marks = Marks.learn(others)
-            read += [(found, candidates(found, marks)) for found in group]
+        for group in sites:
+            marks = Marks.learn([one for other in sites if other is not group for one in other])
+            read += [(one.found, _proposed(one, marks)) for one in group]
         return cls(
-            Marks.learn(everything),
+            Marks.learn([one for group in sites for one in group]),
             _model(read),
             Absent.learn(
                 [proposed.codes for _, proposed in read],
@@ -52,7 +52,7 @@ class Weights:
 
     def candidates(self, found: Found) -> Candidates:
         """The candidates of what was found in an encounter."""
-        return candidates(found, self.marks)
+        return _proposed(Sites.of(found), self.marks)
 
     def odds(self, proposed: Candidates, space: LabelSpace) -> dict[int, float]:
         """Log-odds of the candidates inside the label space, by column."""
@@ -90,6 +90,10 @@ class Weights:
             )
         except (KeyError, TypeError):
             raise InputError("terms: damaged; run `surecode train` again") from None
+
+
+def _proposed(read: Sites, marks: Marks | None) -> Candidates:
+    return candidates(read.found, {} if marks is None else marks(read))
 
 
 def _model(read: Sequence[tuple[Found, Candidates]]) -> LinearModel:
