@@ -15,7 +15,7 @@ from evidence_methods import dictionary_track_score, track_score
 
 from surecode.coder.dictionary import Dictionary
 from surecode.encounter import Span
-from surecode.evaluation.codiesp_x import CodiespX
+from surecode.evaluation.mention_score import MentionScore
 from surecode.evaluation.selective import rate
 from surecode.evaluation.stability import stability
 from surecode.evidence.span_policy import SpanPolicy
@@ -33,7 +33,7 @@ def track(run: Run, of_head: Sequence[Explained], ways: Mapping[str, Sequence[Ex
     print("\nCodiEsp-X, all assigned codes\n")
     print("| method | encounters | precision | recall | F1 |\n|---|--:|--:|--:|--:|")
     everyone = [one.coded.encounter for one in of_head]
-    lines: list[tuple[str, int, CodiespX]] = [
+    lines: list[tuple[str, int, MentionScore]] = [
         ("head", len(of_head), track_score(run.coder, of_head)),
         ("dictionary", len(of_head), dictionary_track_score(dictionary, everyone)),
         *((name, len(found), track_score(run.coder, found)) for name, found in ways.items()),

@@ -22,6 +22,7 @@ from surecode.config import compose_config, parse
 from surecode.data import table
 from surecode.data.batches import collate
 from surecode.encounter import Code, Encounter, Split
+from surecode.errors import InputError
 from surecode.evidence.attribution import Method, attribute
 from surecode.evidence.policy import EvidencePolicy
 from surecode.evidence.sections import headings, sections
@@ -76,8 +77,16 @@ class Coded:
 
 
 def load_run(folder: Path) -> Run:
-    """The coder as trained, in fp32, with what ``calibrate`` would choose on tune."""
+    """The coder as trained, in fp32, with what ``calibrate`` would choose on tune.
+
+    Raises `InputError` for a run with terms: the table compares ways to ask a network alone.
+    """
     config = settings_of(folder)
+    if config.coder.kind != "neural":
+        raise InputError(
+            f"{folder}: a run of coder={config.coder.kind} stands on terms; "
+            "give one of coder=neural"
+        )
     encounters = tuple(table.read(folder / "encounters.parquet"))
     trained = load_trained(folder / "bundle", Runtime("fp32", "sdpa"))
     train = [e for e in encounters if e.split == "train"]
@@ -151,6 +160,7 @@ def token_scores(
     """What each token says for n codes, ``[T, n]``."""
     if way.method == "head":
         return coder.explainer().scores(coded.output, positions, "head")
+    assert coder.network is not None  # `load_run` refuses what has none
     batch = collate([coded.output.windows], coder.padding_id)
     view = attribution_view(coder.network, batch, coder.windower.mask_id)
     words = None

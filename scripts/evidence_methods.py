@@ -19,8 +19,9 @@ from evidence_intervals import (
 from surecode.coder.dictionary import Dictionary
 from surecode.coding import Coder
 from surecode.encounter import Code, Encounter, Span
-from surecode.evaluation.codiesp_x import CodiespX, codiesp_x, gold_references, references
+from surecode.evaluation.codiesp_x import codiesp_x, gold_references, references
 from surecode.evaluation.evidence_pairs import EncounterWords, EvidencePair, pairs_of, spans_of
+from surecode.evaluation.mention_score import MentionScore
 from surecode.evaluation.plausibility import Plausibility, plausibility, word_counts
 from surecode.evaluation.word_ranking import positive_shares, word_ranking
 
@@ -148,7 +149,7 @@ def pooled(groups: Groups) -> Figure:
     )
 
 
-def track_score(coder: Coder, found: Sequence[Explained]) -> CodiespX:
+def track_score(coder: Coder, found: Sequence[Explained]) -> MentionScore:
     """CodiEsp-X of all assigned codes; every mention of a span is one that was given."""
     gold, predicted = [], []
     for one in found:
@@ -161,7 +162,7 @@ def track_score(coder: Coder, found: Sequence[Explained]) -> CodiespX:
     return codiesp_x(gold, predicted)
 
 
-def dictionary_track_score(dictionary: Dictionary, encounters: Sequence[Encounter]) -> CodiespX:
+def dictionary_track_score(dictionary: Dictionary, encounters: Sequence[Encounter]) -> MentionScore:
     """CodiEsp-X of the dictionary's codes and places."""
     gold, predicted = [], []
     for encounter in encounters:

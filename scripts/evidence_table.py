@@ -13,6 +13,7 @@ the slow methods. Intervals hold 95 %: encounters are resampled, shares of count
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -34,6 +35,7 @@ from evidence_methods import (
 
 from surecode.coder.dictionary import Dictionary
 from surecode.denormals import without_denormals
+from surecode.errors import InputError
 from surecode.evidence.span_policy import SpanPolicy
 from surecode.stages.explained import tuned_policy
 
@@ -41,7 +43,7 @@ HEAD, ATTINGRAD, RANDOM = WAYS[0], WAYS[3], WAYS[-1]
 Policies = dict[str, SpanPolicy]
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder of a finished training")
     parser.add_argument("--encounters", type=int, default=24, help="N")
@@ -50,9 +52,14 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     begin = time.perf_counter()
-    with without_denormals():
-        report(load_run(arguments.run), arguments.encounters, arguments.tune, arguments.seed)
+    try:
+        with without_denormals():
+            report(load_run(arguments.run), arguments.encounters, arguments.tune, arguments.seed)
+    except InputError as error:
+        print(f"evidence_table: {error}", file=sys.stderr)
+        return 2
     print(f"\n{time.perf_counter() - begin:.0f} s on one thread")
+    return 0
 
 
 def report(run: Run, count: int, tune: int, seed: int) -> None:
@@ -186,4 +193,4 @@ def print_rows(title: str, made: Sequence[Row]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,9 +4,9 @@
     python scripts/lexicon_measures.py --titles    # titles on the English text of CodiEsp's train
     python scripts/lexicon_measures.py             # train split → CodiEsp dev, CANTEMIST dev-set2
 
-``--train`` is what the choices in `lexicon/scores` and `lexicon/context` were made by: folds by
-source article, micro F1 at the best cut of all out-of-fold scores, MAP. The report takes its cut
-from there. The data are in ``--data``, ``SURECODE_DATA`` or ``../shared/data``.
+``--train`` is what the choices in `lexicon/scores` were made by: folds by source article, micro F1
+at the best cut of all out-of-fold scores, MAP. The report takes its cut from there. The data are in
+``--data``, ``SURECODE_DATA`` or ``../shared/data``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from surecode.data.splits import Sourced
 from surecode.encounter import Code, Encounter
 from surecode.evaluation import metrics
 from surecode.evidence.assertion import Assertion
-from surecode.lexicon.context import Context
 from surecode.lexicon.lexicon import Hit, Lexicon
 from surecode.lexicon.meaning import said, usable
 from surecode.lexicon.scores import WORTH, scores
@@ -49,11 +48,10 @@ Scored = Mapping[Code, float]
 
 @dataclass(frozen=True)
 class Read:
-    """An encounter that a lexicon has read: hits without and with context, the dictionary's."""
+    """An encounter that a lexicon has read: hits, how each is meant, the dictionary's codes."""
 
     encounter: Encounter
     hits: list[Hit]
-    weighed: list[Hit]
     said: list[Assertion]
     dictionary: list[Code]
 
@@ -81,14 +79,11 @@ def sourced(data: Path, name: str, split: str, **more: Any) -> list[Sourced]:
 
 def read(train: Sequence[Encounter], held_out: Sequence[Encounter]) -> list[Read]:
     lexicon = Lexicon.build(training_terms(train), others=words_of(train))
-    context, dictionary = Context.fit(train, lexicon), Dictionary.fit(train)
+    dictionary = Dictionary.fit(train)
     found = []
     for encounter in held_out:
         hits = lexicon.hits(encounter)
-        weighed = context.decide(encounter, hits)
-        found.append(
-            Read(encounter, hits, weighed, said(encounter, hits), dictionary.code(encounter))
-        )
+        found.append(Read(encounter, hits, said(encounter, hits), dictionary.code(encounter)))
     return found
 
 
@@ -121,7 +116,6 @@ def chosen(reads: Sequence[Read]) -> dict[str, Any]:
     ways: dict[str, Callable[[Read], Scored]] = {
         "scores": lambda one: scores(one.hits, None),
         "scores, usable only": lambda one: scores(one.hits, one.said),
-        "scores, context": lambda one: scores(one.weighed, None),
         "max": partial(joined, worth=WORTH, how="max"),
         "over places": partial(joined, worth=WORTH, how="place"),
     }
@@ -168,23 +162,18 @@ def right_of_hits(reads: Sequence[Read]) -> dict[str, list[float]]:
 
 def ambiguous(reads: Sequence[Read]) -> dict[str, float]:
     """How often the likeliest code of an ambiguous place is the annotated one."""
-    places, prior, posterior = 0, 0, 0
+    places, prior = 0, 0
     for one in reads:
         gold = {(item.code, item.span) for item in one.encounter.evidence}
-        by_place: defaultdict[int, list[tuple[Hit, Hit]]] = defaultdict(list)
-        for hit, weighed in zip(one.hits, one.weighed, strict=True):
-            by_place[hit.place].append((hit, weighed))
-        for pairs in by_place.values():
-            right = {hit.code for hit, _ in pairs if (hit.code, hit.span) in gold}
-            if len(pairs) > 1 and right:
+        by_place: defaultdict[int, list[Hit]] = defaultdict(list)
+        for hit in one.hits:
+            by_place[hit.place].append(hit)
+        for some in by_place.values():
+            right = {hit.code for hit in some if (hit.code, hit.span) in gold}
+            if len(some) > 1 and right:
                 places += 1
-                prior += max(pairs, key=lambda pair: pair[0].probability)[0].code in right
-                posterior += max(pairs, key=lambda pair: pair[1].probability)[0].code in right
-    return {
-        "places": places,
-        "prior": round(prior / max(places, 1), 4),
-        "context": round(posterior / max(places, 1), 4),
-    }
+                prior += max(some, key=lambda hit: hit.probability).code in right
+    return {"places": places, "prior": round(prior / max(places, 1), 4)}
 
 
 def at_best_cut(gold: Sequence[frozenset[Code]], scored: Sequence[Scored]) -> list[float]:
@@ -234,7 +223,6 @@ def report(data: Path) -> dict[str, Any]:
             "training, usable only": at(
                 gold, [scores(one.hits, one.said) for one in reads], usable_cut
             ),
-            "training, context": at(gold, [scores(one.weighed, None) for one in reads], cut),
         }
         if name == "codiesp_d":
             figures[name] |= english(data, tables, train)

@@ -322,19 +322,31 @@ def test_the_cut_assigns_and_probabilities_rank(encounters: list[Encounter]) -> 
 
     def fit(train: Any) -> Any:
         """Gold codes at .6 behind a wrong one at .9; more documents make no difference."""
-        return lambda e: [(code, 0.6) for code in right[e.encounter_id]] + [(EXTRA, 0.9)]
+        return curves.Fitted(
+            lambda e: [(code, 0.6) for code in right[e.encounter_id]] + [(EXTRA, 0.9)], cut
+        )
 
-    (point, *_) = curves.learning_curve(
-        curves.Learner(fit, cut=0.7), encounters, encounters[:5], [1], [0]
-    )
+    cut = 0.7
+    (point, *_) = curves.learning_curve(fit, encounters, encounters[:5], [1], [0])
     assert (point.score.true_positive, point.score.predicted) == (0, 5)
     assert 0 < point.score.mean_average_precision < 1
-    (point, *_) = curves.learning_curve(
-        curves.Learner(fit, cut=0.5), encounters, encounters[:5], [1], [0]
-    )
+    cut = 0.5
+    (point, *_) = curves.learning_curve(fit, encounters, encounters[:5], [1], [0])
     assert point.score.recall == 1.0
     with pytest.raises(InputError, match="train has 60 documents"):
-        curves.learning_curve(curves.Learner(fit, 0.5), encounters, encounters[:5], [61], [0])
+        curves.learning_curve(fit, encounters, encounters[:5], [61], [0])
+
+
+def test_the_lexicon_of_the_curve_learns_from_all_of_train(encounters: list[Encounter]) -> None:
+    train, held_out = encounters[:40], encounters[40:]
+    fitted = curves.fit_lexicon(train)
+    assert 0.0 < fitted.cut < 1.0
+    known = {code for encounter in train for code in encounter.code_set}
+    scored = [fitted.code(encounter) for encounter in held_out]
+    assert all({code for code, _ in pairs} == known for pairs in scored)
+    assigned = [[code for code, p in pairs if p >= fitted.cut] for pairs in scored]
+    score = curves.coding_score([e.code_set for e in held_out], assigned, None)
+    assert score.f1 > 0.5
 
 
 # ---- notebooks/read_the_errors.ipynb -------------------------------------------------------------

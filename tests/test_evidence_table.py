@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, f1_score
 
+from surecode.config import compose_config, parse
 from surecode.encounter import Document, Encounter
 from surecode.errors import InputError
 from surecode.evaluation.faithfulness import faithfulness
+from surecode.launch.resolved import write_resolved
+from surecode.settings import Config
 
 SCRIPTS = str(Path(__file__).parents[1] / "scripts")
 # The scripts import each other as Python finds them beside the one that is run.
@@ -25,6 +28,7 @@ intervals: Any = import_module("evidence_intervals")
 deleting: Any = import_module("evidence_deletion")
 coders: Any = import_module("evidence_coder")
 changes: Any = import_module("evidence_changes")
+tables: Any = import_module("evidence_table")
 sys.path.remove(SCRIPTS)
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -144,6 +148,19 @@ def test_settings_of_an_older_run_take_what_they_lack_from_today() -> None:
     known = {"loss": {"kind": "a", "new": 0.0}, "seed": 0, "names": ["x"]}
     given = {"loss": {"kind": "b", "gone": 1}, "names": [], "gone": 2}
     assert coders.over(known, given) == {"loss": {"kind": "b", "new": 0.0}, "seed": 0, "names": []}
+
+
+@pytest.mark.parametrize("kind", ["lexicon", "hybrid"])
+def test_a_run_with_terms_is_refused_in_one_line(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = parse(Config, compose_config("run", ["specialty=pathology", f"coder={kind}"]))
+    write_resolved(config, tmp_path / "resolved.yaml")
+    monkeypatch.setattr(sys, "argv", ["evidence_table.py", str(tmp_path)])
+    assert tables.main() == 2
+    said = capsys.readouterr().err
+    assert f"a run of coder={kind} stands on terms" in said
+    assert said.count("\n") == 1
 
 
 @settings(max_examples=30, deadline=None)

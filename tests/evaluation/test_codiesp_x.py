@@ -14,19 +14,19 @@ from surecode.data.sources import codiesp
 from surecode.data.sources.text_files import read_rows
 from surecode.encounter import Code, Document, Encounter, Evidence, Span
 from surecode.evaluation.codiesp_x import (
-    CodiespX,
     Reference,
     codiesp_x,
     gold_references,
     references,
 )
+from surecode.evaluation.mention_score import MentionScore
 from surecode.record import Meaning, Quote
 
 DATA = Path(__file__).parents[2] / os.environ.get("SURECODE_DATA", "../shared/data")
 TOY = DATA / "codiesp_scorer_example"
 
 
-def score(gold: list[tuple], predicted: list[tuple], **options) -> CodiespX:
+def score(gold: list[tuple], predicted: list[tuple], **options) -> MentionScore:
     return codiesp_x(
         [Reference(*row) for row in gold], [Reference(*row) for row in predicted], **options
     )
@@ -76,7 +76,7 @@ def test_an_example_by_hand():
         ("d3", "c61", 50, 60),  # a document without gold
     ]
     result = score(gold, predicted)
-    assert result == CodiespX(2 / 6, 2 / 5, 4 / 11, 2, 6, 5)
+    assert result == MentionScore(2 / 6, 2 / 5, 4 / 11, 2, 6, 5)
     lower = score(gold, predicted, valid={"i10", "e11.9", "r52", "c61"})
     assert (lower.true_positive, lower.predicted, lower.gold) == (2, 5, 5)
     assert score(gold, predicted, slack=11).true_positive == 3

@@ -18,7 +18,6 @@ from surecode.encounter import Code, Document, Encounter, Evidence, Span
 from surecode.errors import InputError
 from surecode.evaluation.cantemist import (
     METASTASIS,
-    NormScore,
     cantemist_coding,
     cantemist_norm,
     mentions_of,
@@ -26,6 +25,7 @@ from surecode.evaluation.cantemist import (
 )
 from surecode.evaluation.codiesp import codiesp_score
 from surecode.evaluation.codiesp_x import Reference
+from surecode.evaluation.mention_score import MentionScore
 from surecode.record import CodeDecision, DecisionRecord, Meaning, Place, Quote
 
 DATA = Path(__file__).parents[2] / os.environ.get("SURECODE_DATA", "../shared/data")
@@ -175,15 +175,15 @@ SHOWN = [
 def test_norm_by_hand() -> None:
     documents = ["d1", "d2", "d3"]
     score = cantemist_norm(GOLD, SHOWN, documents=documents)
-    assert score == NormScore(2 / 5, 2 / 4, 4 / 9, 2, 5, 4)
+    assert score == MentionScore(2 / 5, 2 / 4, 4 / 9, 2, 5, 4)
     # Two codes at one place are two predictions.
     strict = cantemist_norm(GOLD, SHOWN, documents=documents, by="triple")
-    assert strict == NormScore(2 / 6, 2 / 4, 4 / 10, 2, 6, 4)
+    assert strict == MentionScore(2 / 6, 2 / 4, 4 / 10, 2, 6, 4)
     without = cantemist_norm(GOLD, SHOWN, documents=documents, metastasis=False)
     assert (without.true_positive, without.predicted, without.gold) == (2, 3, 3)
     assert cantemist_norm(GOLD, SHOWN).predicted == 6
-    assert cantemist_norm(GOLD, []) == NormScore(0.0, 0.0, 0.0, 0, 0, 4)
-    assert cantemist_norm(GOLD, [*GOLD, *GOLD]) == NormScore(1.0, 1.0, 1.0, 4, 4, 4)
+    assert cantemist_norm(GOLD, []) == MentionScore(0.0, 0.0, 0.0, 0, 0, 4)
+    assert cantemist_norm(GOLD, [*GOLD, *GOLD]) == MentionScore(1.0, 1.0, 1.0, 4, 4, 4)
 
 
 def official_norm(gold: list[Reference], shown: list[Reference]) -> tuple[int, int, int]:
@@ -271,7 +271,7 @@ def test_the_gold_scores_itself_and_no_place_has_two_codes() -> None:
     encounters = [s.encounter for s in corpus.read(DATA) if s.official_split == "dev-set2"]
     gold = [m for encounter in encounters for m in mentions_of(encounter.evidence)]
     assert len({(m.document_id, m.start, m.end) for m in gold}) == len(gold) == 2660
-    assert cantemist_norm(gold, gold) == NormScore(1.0, 1.0, 1.0, 2660, 2660, 2660)
+    assert cantemist_norm(gold, gold) == MentionScore(1.0, 1.0, 1.0, 2660, 2660, 2660)
     sets = [encounter.code_set for encounter in encounters]
     score = cantemist_coding(sets, sets, [sorted(codes) for codes in sets])
     assert score.f1 == score.mean_average_precision == 1.0

@@ -13,10 +13,8 @@ from hypothesis import strategies as st
 from surecode.coder.dictionary import Dictionary
 from surecode.data.sources import cantemist, codiesp
 from surecode.encounter import Code, Document, Encounter, Evidence, Span
-from surecode.errors import InputError
 from surecode.evaluation import metrics
 from surecode.evidence.assertion import Assertion
-from surecode.lexicon.context import Context
 from surecode.lexicon.lexicon import Hit, Lexicon, Match
 from surecode.lexicon.meaning import said, usable
 from surecode.lexicon.scores import WORTH, scores
@@ -132,94 +130,6 @@ def test_a_score_is_a_probability_no_hit_lowers_and_no_order_changes(
             assert p <= found[code] + 1e-12
     shuffled = random.sample(hits, len(hits))
     assert scores(shuffled, None) == pytest.approx(found)
-
-
-# ---- context -------------------------------------------------------------------------------------
-
-
-def ambiguous() -> tuple[list[Encounter], Lexicon]:
-    train = [
-        *[encounter("con IC y disnea nocturna", mark=(HEART, "IC"))] * 2,
-        *[encounter("con IC y creatinina elevada", mark=(KIDNEY, "IC"))] * 2,
-    ]
-    return train, Lexicon.build(training_terms(train))
-
-
-def weighed(context: Context, lexicon: Lexicon, text: str) -> dict[Code, float]:
-    one = encounter(text)
-    return {h.code: h.probability for h in context.decide(one, lexicon.hits(one))}
-
-
-def test_the_words_around_decide_as_naive_bayes_says() -> None:
-    train, lexicon = ambiguous()
-    context = Context.fit(train, lexicon)
-    before = {h.code: h.probability for h in lexicon.hits(encounter("IC"))}
-    assert before == {HEART: 0.4, KIDNEY: 0.4}
-    # Each code saw two words twice, V = 4: one is three times as likely beside its own code.
-    after = weighed(context, lexicon, "tiene IC con mucha disnea hoy")
-    assert after == pytest.approx({HEART: 0.8 * 3 / 4, KIDNEY: 0.8 / 4})
-    both = weighed(context, lexicon, "disneas nocturnas con IC")
-    assert both == pytest.approx({HEART: 0.8 * 9 / 10, KIDNEY: 0.8 / 10})
-    assert weighed(context, lexicon, "IC con tos") == pytest.approx(before)
-    far = " ".join(["tos"] * 8)
-    assert weighed(context, lexicon, f"IC {far} disnea") == pytest.approx(before)
-    assert list(before) == list(after)
-
-
-def test_only_places_of_one_code_of_several_are_decided() -> None:
-    train = [
-        encounter("fiebre alta", mark=(FEVER, "fiebre")),
-        *[encounter("con IC y disnea", mark=(HEART, "IC"))] * 30,
-    ]
-    twice = [
-        replace(one, evidence=(*one.evidence, replace(one.evidence[0], code=KIDNEY, mention=1)))
-        for one in train
-    ]
-    for encounters in (train, twice):
-        lexicon = Lexicon.build(training_terms(encounters))
-        context = Context.fit(encounters[1:], lexicon)
-        one = encounter("disnea, IC")
-        assert context.decide(one, lexicon.hits(one)) == lexicon.hits(one)
-    assert Context.fit(train, Lexicon.build([])).counts == {}
-
-
-def test_a_hashed_context_decides_the_same_and_comes_back_from_json() -> None:
-    train, lexicon = ambiguous()
-    context = Context.fit(train, lexicon)
-    hidden = Context.fit(train, lexicon.hashed())
-    assert hidden == context.hashed()
-    read = Context.from_dict(json.loads(json.dumps(hidden.to_dict())))
-    assert read == hidden
-    for text in ("tiene IC con mucha disnea", "IC y creatinina", "IC"):
-        expected = weighed(context, lexicon, text)
-        assert weighed(read, lexicon.hashed(), text) == pytest.approx(expected)
-    assert "disne" not in json.dumps(read.to_dict())
-    with pytest.raises(InputError, match="hashed"):
-        context.to_dict()
-    with pytest.raises(InputError, match="another key"):
-        hidden.hashed("k")
-    assert hidden.hashed() is hidden
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        [],
-        {"key": "k"},
-        {"key": "k", "counts": {}, "more": 1},
-        {"key": "k", "counts": {"r": {"disnea": 1}}},
-        {"key": "k", "counts": {"r": {"0" * 16: 0}}},
-        {"key": "k", "counts": {"r": {"0" * 16: 1.5}}},
-        {"key": None, "counts": {}},
-        {"key": "", "counts": {}},
-    ],
-)
-def test_a_damaged_context_is_refused_in_one_line(values: Any) -> None:
-    assert Context.from_dict({"key": "k", "counts": {"r": {"0" * 16: 1}}}).key == "k"
-    with pytest.raises(InputError, match=r"context: damaged|1 to 64 bytes") as caught:
-        Context.from_dict(values)
-    assert "\n" not in str(caught.value)
-    assert "disnea" not in str(caught.value)
 
 
 # ---- real documents ------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ def load_trained(folder: Path, runtime: Runtime | None = None) -> Coder:
         terms = TermReader.from_dict(read_json(folder / layout.TERMS, TRAIN))
         if (terms.joint is None) != (network is None):
             raise InputError(f"{folder / layout.TERMS}: is of another kind of coder; {TRAIN}")
-    tokenizer = _tokenizer(folder)
+    coder = _coder(folder, settings, network, label_space, chosen)
     hashes = {
         "model": model or file_sha256(folder / layout.TERMS),
         "label_space": label_space.hash,
@@ -94,15 +94,9 @@ def load_trained(folder: Path, runtime: Runtime | None = None) -> Coder:
     }
     if terms is not None:
         hashes["terms"] = file_sha256(folder / layout.TERMS)
-    return Coder(
-        specialty=settings.specialty,
-        include=settings.include,
-        network=network,
-        windower=_windower(settings, tokenizer),
-        padding_id=int(tokenizer.pad_token_id or 0),
-        label_space=label_space,
+    return replace(
+        coder,
         hashes=hashes,
-        runtime=chosen.name,
         terms=terms,
         columns=columns,
         disagreement=settings.disagreement == "review",
@@ -118,22 +112,28 @@ def load_network(folder: Path) -> Coder:
     space = LabelSpace.read(folder / layout.LABEL_SPACE)
     runtime = Runtime("fp32", "sdpa")
     network, _ = _network(folder, settings, len(space), runtime)
-    tokenizer = _tokenizer(folder)
+    return _coder(folder, settings, network, space, runtime)
+
+
+def _coder(
+    folder: Path,
+    settings: CoderSettings,
+    network: Network | None,
+    space: LabelSpace,
+    runtime: Runtime,
+) -> Coder:
+    """A coder without terms, and without the hashes that a record names it by."""
+    tokenizer, encoder = _tokenizer(folder), settings.encoder
     return Coder(
         specialty=settings.specialty,
         include=settings.include,
         network=network,
-        windower=_windower(settings, tokenizer),
+        windower=Windower(tokenizer, encoder.window_length, encoder.window_overlap),
         padding_id=int(tokenizer.pad_token_id or 0),
         label_space=space,
         hashes={},
         runtime=runtime.name,
     )
-
-
-def _windower(settings: CoderSettings, tokenizer: PreTrainedTokenizerBase) -> Windower:
-    encoder = settings.encoder
-    return Windower(tokenizer, encoder.window_length, encoder.window_overlap)
 
 
 def _network(

@@ -21,28 +21,16 @@ pieces and no place with two codes (train-set, dev-set1 and dev-set2).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from surecode.encounter import Code, Evidence
 from surecode.evaluation.codiesp_x import Reference, references
 from surecode.evaluation.coding_score import CodingScore, coding_score, keep_codes
+from surecode.evaluation.mention_score import MentionScore
 from surecode.record import DecisionRecord, Quote
 
 SYSTEM = "ICD-O-3"
 METASTASIS = Code(SYSTEM, "8000/6")
-
-
-@dataclass(frozen=True, slots=True)
-class NormScore:
-    """Micro precision, recall and F1 over mentions, with their counts; 0 without a denominator."""
-
-    precision: float
-    recall: float
-    f1: float
-    true_positive: int
-    predicted: int
-    gold: int
 
 
 def cantemist_coding(
@@ -81,7 +69,7 @@ def cantemist_norm(
     documents: Collection[str] | None = None,
     metastasis: bool = True,
     by: Literal["place", "triple"] = "place",
-) -> NormScore:
+) -> MentionScore:
     """The score of mentions.
 
     Args:
@@ -102,17 +90,8 @@ def cantemist_norm(
         )
     right = wanted & shown
     if by == "triple":
-        hits, n_shown, n_wanted = len(right), len(shown), len(wanted)
-    else:
-        hits, n_shown, n_wanted = (len(_places(mentions)) for mentions in (right, shown, wanted))
-    return NormScore(
-        precision=hits / n_shown if n_shown else 0.0,
-        recall=hits / n_wanted if n_wanted else 0.0,
-        f1=2 * hits / (n_shown + n_wanted) if hits else 0.0,
-        true_positive=hits,
-        predicted=n_shown,
-        gold=n_wanted,
-    )
+        return MentionScore.of(len(right), len(shown), len(wanted))
+    return MentionScore.of(*(len(_places(mentions)) for mentions in (right, shown, wanted)))
 
 
 def mentions_of(evidence: Iterable[Evidence]) -> list[Reference]:

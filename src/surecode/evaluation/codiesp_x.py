@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from surecode.encounter import Encounter, Span
 from surecode.evaluation.evidence_pairs import Placed
+from surecode.evaluation.mention_score import MentionScore
 
 SLACK = 10  # characters on each side
 
@@ -33,26 +34,14 @@ class Reference:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class CodiespX:
-    """Micro precision, recall and F1 over the codes of documents, with their counts."""
-
-    precision: float
-    recall: float
-    f1: float
-    true_positive: int
-    predicted: int
-    gold: int
-
-
 def codiesp_x(
     gold: Iterable[Reference],
     predicted: Iterable[Reference],
     *,
     valid: Collection[Hashable] | None = None,
     slack: int = SLACK,
-) -> CodiespX:
-    """The track's score.
+) -> MentionScore:
+    """The track's score, over the codes of documents.
 
     Args:
         gold: references with hulls, such as `gold_references` gives.
@@ -70,15 +59,7 @@ def codiesp_x(
         any(_covers(guess, place, slack) for guess in guesses.get(unit, ()) for place in spans)
         for unit, spans in places.items()
     )
-    shown, wanted = len(guesses), len(places)
-    return CodiespX(
-        precision=hits / shown if shown else 0.0,
-        recall=hits / wanted if wanted else 0.0,
-        f1=2 * hits / (shown + wanted) if hits else 0.0,
-        true_positive=hits,
-        predicted=shown,
-        gold=wanted,
-    )
+    return MentionScore.of(hits, len(guesses), len(places))
 
 
 def gold_references(encounter: Encounter, *, as_listed: bool = True) -> list[Reference]:

@@ -62,7 +62,8 @@ def _named(found: Found) -> Iterator[tuple[Site, list[str]]]:
     texts = {d.document_id: Surroundings(d.text) for d in found.encounter.documents}
     sites = _sites(found)
     for site in sites:
-        names = list(texts[site.document].names(site.start, site.end))
+        text = texts[site.document]
+        names = list(text.names(site.start, site.end))
         inside = any(
             other.document == site.document
             and other.start <= site.start
@@ -71,7 +72,15 @@ def _named(found: Found) -> Iterator[tuple[Site, list[str]]]:
             and other.stem != site.stem
             for other in sites
         )
-        yield site, [*names, *_said(site), f"inside:{inside}"]
+        yield (
+            site,
+            [
+                *names,
+                *_said(site),
+                f"inside:{inside}",
+                f"sense:{text.sense(site.start, site.end, site.best[0])}",
+            ],
+        )
 
 
 def _sites(found: Found) -> list[Site]:

@@ -6,10 +6,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
 
+from surecode.encounter import Code
+from surecode.lexicon.senses import Sense, sense
 from surecode.lexicon.tokens import fold, pieces
 
 _BEFORE, _AFTER, _NEAR = 6, 14, 7  # words
 _INSIDE = 40  # of a place whose words stand far apart
+_SENSE = 40  # words and marks that the rules of senses look at, on either side
 
 
 class Surroundings:
@@ -46,6 +49,13 @@ class Surroundings:
             yield f"just before:{before[1]} {before[0]}"
         if len(after) > 1:
             yield f"just after:{after[0]} {after[1]}"
+
+    def sense(self, start: int, end: int, code: Code) -> Sense:
+        """What the rules of ambiguous words say of the code there (`surecode.lexicon.senses`)."""
+        first = max(bisect_right(self._starts, start) - 1, 0)
+        last = max(bisect_left(self._starts, end), first + 1)
+        before, after = self._words[max(first - _SENSE, 0) : first], self._words[last:][:_SENSE]
+        return sense(self._words[first:last], before, after, code)
 
     def _until_end(self, places: range) -> Iterator[str]:
         """The words of places until a sentence ends, which a point in a number does not."""
