@@ -8,7 +8,7 @@ with few weights say of a site (`sites`)
     P(exact | site)             they marked exactly these words
     P(value | site, marked)     of each axis, one against the rest, made to sum to one
 
-and a variant's probability is the product over the axes. They learn from documents in which people
+and a variant's probability is the product over the axes. They learn from encounters in which people
 marked anything at all; without any, places are as likely as their terms.
 """
 
@@ -67,17 +67,17 @@ class Marks:
 
     @classmethod
     def learn(cls, read: Sequence[Sites]) -> Marks | None:
-        """Learn from the marked documents of encounters; None where none is marked.
+        """Learn from encounters in which people marked anything; None where there are none.
 
         What is found in them must come from terms that never saw their gold.
         """
         sites, rows, golds = [], [], []
         for one in read:
             gold = _gold(one.found.encounter)
-            kept = [n for n, site in enumerate(one.sites) if site.document in gold]
-            sites += [one.sites[n] for n in kept]
-            rows.append(one.rows[kept])
-            golds += [gold] * len(kept)
+            if gold:
+                sites += one.sites
+                rows.append(one.rows)
+                golds += [gold] * len(one.sites)
         if not sites:
             return None
         x = sparse.vstack(rows, format="csr")
