@@ -3,10 +3,10 @@
     python scripts/term_ablation.py RUN_FOLDER [RUN_FOLDER ...]
 
 A run folder is one of ``surecode prepare`` or later, with ``encounters.parquet``. Each fold of
-train and tune is read by terms of the other folds and weighed by what was learned of those; then again
-without one kind of feature, refitted. Micro-F1 is that of the best cut over all codes, the same
-for all encounters; MAP is over all encounters. Terms of the train split alone: no tables, no lists.
-Calibrate and test are not read. The last line is one JSON object.
+train and tune is read by terms of the other folds and weighed by what was learned of those; then
+again without one kind of feature, refitted. Micro-F1 is that of the best cut over all codes, the
+same for all encounters; MAP is over all encounters. Terms of the train split alone: no tables, no
+lists. Calibrate and test are not read. The last line is one JSON object.
 """
 
 from __future__ import annotations

@@ -49,8 +49,8 @@ class Quote:
     it stands in; ``mentions`` other places of the same words, or that say the same where more are
     found than are quoted; ``low`` marks evidence of low confidence: the best there is, though not
     enough. ``rule`` is the stable name of the term that was found there, None where a network chose
-    the words. Pieces of one mention, whose words stand apart, share ``mention``, a number within the
-    code.
+    the words. Pieces of one mention, whose words stand apart, share ``mention``, a number within
+    the code.
     """
 
     document_id: str

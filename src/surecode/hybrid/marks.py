@@ -71,20 +71,15 @@ class Marks:
 
         What is found in them must come from terms that never saw their gold.
         """
-        sites, rows, golds = [], [], []
-        for one in read:
-            gold = _gold(one.found.encounter)
-            if gold:
-                sites += one.sites
-                rows.append(one.rows)
-                golds += [gold] * len(one.sites)
-        if not sites:
+        some = [one for one in read if one.found.encounter.evidence and one.sites]
+        if not some:
             return None
-        x = sparse.vstack(rows, format="csr")
-        truth = [_truth(site, gold) for site, gold in zip(sites, golds, strict=True)]
+        x = sparse.vstack([one.rows for one in some], format="csr")
+        golds = [_gold(one.found.encounter) for one in some]
+        pairs = [(s, gold) for one, gold in zip(some, golds, strict=True) for s in one.sites]
+        truth = [_truth(site, gold) for site, gold in pairs]
         marked = SparseModel.fit(x, [code is not None for code in truth], _STRENGTH)
-        same = [_is_exact(site, gold) for site, gold in zip(sites, golds, strict=True)]
-        exact = SparseModel.fit(x, same, _STRENGTH)
+        exact = SparseModel.fit(x, [_is_exact(site, gold) for site, gold in pairs], _STRENGTH)
         models = {}
         for system in axes.AXES:
             known = [
@@ -93,10 +88,10 @@ class Marks:
                 if code is not None and code.system == system and (parts := axes.split(code))
             ]
             if known:
-                some, values = x[[row for row, _ in known]], [value for _, value in known]
+                rows, values = x[[row for row, _ in known]], [value for _, value in known]
                 models[system] = tuple(
                     {
-                        value: SparseModel.fit(some, [v == value for v in axis], _AXIS_STRENGTH)
+                        value: SparseModel.fit(rows, [v == value for v in axis], _AXIS_STRENGTH)
                         for value in sorted(set(axis))
                     }
                     for axis in zip(*values, strict=True)
