@@ -52,7 +52,9 @@ class SparseModel:
         if not y.any() or y.all():
             chance = min(max(float(y.mean()) if len(y) else 0.0, _SPARSEST), 1.0 - _SPARSEST)
             return cls((), (), math.log(chance / (1.0 - chance)))
-        model = LogisticRegression(C=strength, l1_ratio=1.0, solver="liblinear", random_state=0)
+        model = LogisticRegression(
+            C=strength, l1_ratio=1.0, solver="liblinear", max_iter=1000, random_state=0
+        )
         weights = model.fit(x, y.astype(np.int64)).coef_[0]
         columns = np.flatnonzero(weights)
         return cls(
