@@ -33,6 +33,7 @@ from surecode.evaluation.codiesp_x import codiesp_x, gold_references
 from surecode.evaluation.coding_score import coding_score
 from surecode.evaluation.error_places import found_places, marked_places
 from surecode.evaluation.errors import Case, CodingError, by_kind, errors_of, most_frequent
+from surecode.evaluation.mention_score import MentionScore
 from surecode.evaluation.metrics import exact_match
 
 Keep = Callable[[Code], bool]
@@ -80,9 +81,9 @@ def _print_all(compared: Compared, words: argparse.Namespace) -> None:
     )
     figures["scores"] = _scores(compared, gold, clusters, words)
     if any(code.system == "ICD-O-3" for codes in gold for code in codes):
-        figures["mentions"] = _mentions(compared)
+        figures["mentions"] = _mentions(compared, clusters, words)
     elif any(encounter.evidence for encounter in encounters):
-        figures["mentions"] = _codiesp_x(compared)
+        figures["mentions"] = _codiesp_x(compared, clusters, words)
     figures["slices"] = _slices(compared, gold)
     if words.errors:
         figures["errors"] = _errors(compared, words.errors)
@@ -139,40 +140,84 @@ def _scores(
     return rows
 
 
-def _mentions(compared: Compared) -> list[dict[str, Any]]:
+def _mentions(
+    compared: Compared, clusters: Sequence[str], words: argparse.Namespace
+) -> list[dict[str, Any]]:
     """CANTEMIST-NORM."""
-    gold = [m for encounter in compared.encounters for m in mentions_of(encounter.evidence)]
-    documents = [d.document_id for e in compared.encounters for d in e.documents]
-    print(_row(["mentions", "coder", "precision", "recall", "F1", "F1, every code of a place"]))
-    print("|---|---|" + "--:|" * 4)
+    columns = ("mentions", "coder", "precision", "recall", "F1", "minus the first")
+    print(_row([*columns, "F1, every code of a place"]))
+    print("|---|---|" + "--:|" * 5)
     rows = []
     for part, metastasis in (("all", True), ("without 8000/6", False)):
+        terms: list[paired.Terms] = []
         for coder in compared.coders:
-            shown = [mention for mentions in coder.mentions for mention in mentions]
-            score, strict = (
-                cantemist_norm(gold, shown, documents=documents, metastasis=metastasis, by=by)
+            of_places, of_codes = (
+                [
+                    cantemist_norm(
+                        mentions_of(encounter.evidence), shown, metastasis=metastasis, by=by
+                    )
+                    for encounter, shown in zip(compared.encounters, coder.mentions, strict=True)
+                ]
                 for by in ("place", "triple")
             )
-            figures = (score.precision, score.recall, score.f1, strict.f1)
-            print(_row([part, coder.name, *map(_of, figures)]))
+            score, strict = _summed(of_places), _summed(of_codes)
+            terms.append(paired.mention_f1(of_places))
+            difference = _difference(terms, clusters, words)
+            figures = (score.precision, score.recall, score.f1)
+            cells = [*map(_of, figures), str(difference or ""), _of(strict.f1)]
+            print(_row([part, coder.name, *cells]))
             rows.append(
-                {"mentions": part, "coder": coder.name, "strict_f1": strict.f1} | asdict(score)
+                {"mentions": part, "coder": coder.name, "strict_f1": strict.f1}
+                | {NAMES[0]: None if difference is None else asdict(difference)}
+                | asdict(score)
             )
     print()
     return rows
 
 
-def _codiesp_x(compared: Compared) -> list[dict[str, Any]]:
+def _codiesp_x(
+    compared: Compared, clusters: Sequence[str], words: argparse.Namespace
+) -> list[dict[str, Any]]:
     """CodiEsp-X; the mentions of all codes."""
-    gold = [m for encounter in compared.encounters for m in gold_references(encounter)]
-    print(_row(["CodiEsp-X", "precision", "recall", "F1"]) + "\n|---|--:|--:|--:|")
+    columns = ("CodiEsp-X", "precision", "recall", "F1", "minus the first")
+    print(_row(columns) + "\n|---|" + "--:|" * 4)
     rows = []
+    terms: list[paired.Terms] = []
     for coder in compared.coders:
-        score = codiesp_x(gold, [mention for mentions in coder.mentions for mention in mentions])
-        print(_row([coder.name, _of(score.precision), _of(score.recall), _of(score.f1)]))
-        rows.append({"coder": coder.name} | asdict(score))
+        scores = [
+            codiesp_x(gold_references(encounter), shown)
+            for encounter, shown in zip(compared.encounters, coder.mentions, strict=True)
+        ]
+        score = _summed(scores)
+        terms.append(paired.mention_f1(scores))
+        difference = _difference(terms, clusters, words)
+        figures = (score.precision, score.recall, score.f1)
+        print(_row([coder.name, *map(_of, figures), str(difference or "")]))
+        rows.append(
+            {"coder": coder.name}
+            | {NAMES[0]: None if difference is None else asdict(difference)}
+            | asdict(score)
+        )
     print()
     return rows
+
+
+def _summed(scores: Sequence[MentionScore]) -> MentionScore:
+    """The score of all encounters by those of each; both tracks count within documents."""
+    return MentionScore.of(
+        sum(score.true_positive for score in scores),
+        sum(score.predicted for score in scores),
+        sum(score.gold for score in scores),
+    )
+
+
+def _difference(
+    terms: Sequence[paired.Terms], clusters: Sequence[str], words: argparse.Namespace
+) -> paired.Paired | None:
+    """The last coder minus the first; None for the first."""
+    if len(terms) == 1:
+        return None
+    return paired.paired(terms[-1], terms[0], clusters=clusters, draws=words.draws, seed=words.seed)
 
 
 def _slices(compared: Compared, gold: Sequence[frozenset[Code]]) -> list[dict[str, Any]]:

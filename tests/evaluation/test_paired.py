@@ -10,6 +10,7 @@ from scipy.stats import binom
 
 from surecode.errors import InputError
 from surecode.evaluation import metrics, paired
+from surecode.evaluation.mention_score import MentionScore
 from surecode.evaluation.paired import Paired, Terms
 
 code_sets = st.frozensets(st.sampled_from("abcdef"), max_size=5)
@@ -141,3 +142,16 @@ def test_the_interval_covers_the_true_difference(encounters: int) -> None:
     # Of 600 intervals that hold 95%, fewer than 551 hold with a probability below .0001; the
     # percentile interval may be a point short with few documents.
     assert 548 <= held <= 589
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 5)] * 3), min_size=1, max_size=8))
+def test_the_f1_of_mentions_is_that_of_all_encounters_together(
+    counts: list[tuple[int, int, int]],
+) -> None:
+    scores = [MentionScore.of(hits, hits + more, hits + missed) for hits, more, missed in counts]
+    together = MentionScore.of(
+        sum(score.true_positive for score in scores),
+        sum(score.predicted for score in scores),
+        sum(score.gold for score in scores),
+    )
+    assert paired.mention_f1(scores).value == pytest.approx(together.f1)

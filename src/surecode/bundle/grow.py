@@ -123,12 +123,14 @@ def _checked(
     """The descriptions of the codes, once nothing speaks against adding them."""
     if not added:
         raise InputError("codes add: no code is named; name one such as ICD-10-CM:I10")
-    for position, code in enumerate(added):
+    seen: set[Code] = set()
+    for code in added:
         releases.check(code, day)
         if code in space:
             raise InputError(f"code {code} is in the label space already; leave it out")
-        if code in added[:position]:
+        if code in seen:
             raise InputError(f"code {code} is named twice; name it once")
+        seen.add(code)
     texts = []
     for code, text in zip(added, description_texts(added, descriptions), strict=True):
         if text is None:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surecode.errors import InputError
+from surecode.evaluation.mention_score import MentionScore
 from surecode.evaluation.metrics import average_precision
 
 Floats = NDArray[np.float64]
@@ -94,6 +95,14 @@ def mean_average_precision(gold: CodeSets, ranked: Rankings) -> Terms:
     _check(len(gold), len(ranked))
     values = [average_precision(g, r) for g, r in zip(gold, ranked, strict=True)]
     return Terms(np.array(values), np.array([float(bool(g)) for g in gold]))
+
+
+def mention_f1(scores: Sequence[MentionScore]) -> Terms:
+    """Micro F1 of mentions, by the score of each encounter alone (CodiEsp-X, CANTEMIST-NORM)."""
+    return Terms(
+        np.array([2.0 * score.true_positive for score in scores]),
+        np.array([float(score.predicted + score.gold) for score in scores]),
+    )
 
 
 def paired(
