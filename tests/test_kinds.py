@@ -119,12 +119,12 @@ def test_a_coder_of_terms_alone(
     shutil.copytree(folder / "bundle", bundle)
     (bundle / "manifest.json").unlink()
     text = (bundle / "terms.json").read_text()
-    for content in (text[:-10], "{}", json.dumps(json.loads(text) | {"absent": {}})):
+    for content in (text[:-10], "{}", json.dumps(json.loads(text) | {"weights": {}})):
         (bundle / "terms.json").write_text(content)
         with pytest.raises(InputError) as caught:
             load_trained(bundle)
         assert "\n" not in str(caught.value)
-    joint = {"mean": [0.0] * 7, "scale": [1.0] * 7, "weights": [0.0] * 7, "bias": 0.0}
+    joint = {"mean": [0.0] * 7, "scale": [1.0] * 7, "weights": [0.0] * 7, "bias": 0.0, "steps": []}
     (bundle / "terms.json").write_text(json.dumps(json.loads(text) | {"joint": joint}))
     with pytest.raises(InputError, match="is of another kind of coder"):
         load_trained(bundle)

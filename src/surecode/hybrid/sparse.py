@@ -8,6 +8,7 @@ hundred weights of some ten thousand.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.linear_model import LogisticRegression
 
@@ -55,7 +57,10 @@ class SparseModel:
         model = LogisticRegression(
             C=strength, l1_ratio=1.0, solver="liblinear", max_iter=1000, random_state=0
         )
-        weights = model.fit(x, y.astype(np.int64)).coef_[0]
+        with warnings.catch_warnings():
+            # A rare value that one word tells wholly has a weight that grows on and on.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            weights = model.fit(x, y.astype(np.int64)).coef_[0]
         columns = np.flatnonzero(weights)
         return cls(
             tuple(columns.tolist()),
