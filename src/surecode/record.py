@@ -46,11 +46,10 @@ class Quote:
     """One span that a code stands on: ``text[start:end] == quote`` in the named document.
 
     ``score`` is its share of all that speaks for the code; ``section`` the kind of the section that
-    it stands in; ``mentions`` other places of the same words, or that say the same where more are
-    found than are quoted; ``low`` marks evidence of low confidence: the best there is, though not
-    enough. ``rule`` is the stable name of the term that was found there, None where a network chose
-    the words. Pieces of one mention, whose words stand apart, share ``mention``, a number within
-    the code.
+    it stands in; ``mentions`` the other places of the same words; ``low`` marks evidence of low
+    confidence: the best there is, though not enough. ``rule`` is the stable name of the term that
+    was found there, None where a network chose the words. Pieces of one mention, whose words stand
+    apart, share ``mention``, a number within the code.
     """
 
     document_id: str

@@ -29,11 +29,12 @@ class TermSpan(ScoredSpan):
 
 
 def shown_spans(encounter: Encounter, places: Sequence[Place], most: int) -> list[TermSpan]:
-    """Spans of one code from its places, best first; ``most`` is how many places are quoted.
+    """Spans of one code from its places, best first.
 
     Of overlapping places the better one counts, and of unlikely ones only the best. Further places
-    of the same words are mentions of the first of them, and what is found beyond ``most`` of the
-    best. A span's score is its place's share of how likely all that are quoted are marked.
+    of the same words are mentions of the first of them. All other likely places are shown, as they
+    mention the code again; of those whose words stand apart no more than ``most`` places in all. A
+    span's score is its place's share of how likely all that are shown are marked.
     """
     number = {document.document_id: n for n, document in enumerate(encounter.documents)}
     chosen: list[tuple[Place, list[Place]]] = []
@@ -48,10 +49,8 @@ def shown_spans(encounter: Encounter, places: Sequence[Place], most: int) -> lis
         same = next((o for first, o in chosen if _words(encounter, first) == words), None)
         if same is not None and len(place.spans) == 1:
             same.append(place)
-        elif len(chosen) < most:
+        elif len(chosen) < most or len(place.spans) == 1:
             chosen.append((place, []))
-        elif len(place.spans) == len(chosen[0][0].spans) == 1:
-            chosen[0][1].append(place)
         else:
             continue
         taken += where
