@@ -47,7 +47,7 @@ KINDS: Mapping[str, Sequence[tuple[str, str]]] = {
     "siblings": [("likeliest sibling", "log siblings")],
     "co-occurrence": [("mean attraction of likely candidates", "largest attraction")],
     "words around a place": [
-        ("log-odds that the likeliest place is marked", "likeliest other variant")
+        ("log-odds that the likeliest place is marked", "likeliest marked sibling")
     ],
 }
 
@@ -62,6 +62,7 @@ class Proposed:
 
     @property
     def right(self) -> list[bool]:
+        """Whether each candidate is gold."""
         return [code in self.gold for code in self.codes]
 
 
@@ -120,10 +121,13 @@ def measured(folds: Sequence[Sequence[Proposed]], columns: Sequence[int]) -> tup
     odds = np.concatenate([odds for _, odds in scored])
     right = np.array([r for one, _ in scored for r in one.right])[np.argsort(-odds, kind="stable")]
     f1 = 2 * np.cumsum(right) / (np.arange(1, len(right) + 1) + sum(map(len, gold)))
-    return float(f1.max()), mean_average_precision(gold, ranked)
+    falling = np.sort(-odds)
+    last = np.append(falling[1:] > falling[:-1], True)  # no cut parts equal odds
+    return float(f1[last].max()), mean_average_precision(gold, ranked)
 
 
 def main() -> None:
+    """Print the table of each run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--seed", type=int, default=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -21,7 +22,8 @@ from surecode.lexicon.terms_table import table_terms
 from surecode.lexicon.terms_training import training_terms, words_of
 
 Learn = Callable[..., Learned]
-FEVER, PLAIN = Code("ICD-10-CM", "R50.9"), Code("ICD-10-CM", "Z00.00")
+FEVER, COUGH = Code("ICD-10-CM", "R50.9"), Code("ICD-10-CM", "R05.9")
+PLAIN = Code("ICD-10-CM", "Z00.00")
 
 
 def without_gold(encounter: Encounter) -> Encounter:
@@ -199,3 +201,26 @@ def test_two_patients_are_too_few(corpus: list[Encounter], space: LabelSpace) ->
     some = [replace(e, patient_id=f"p{n % 2}") for n, e in enumerate(corpus)]
     with pytest.raises(InputError, match="fewer patients than 3; give encounters of more"):
         learn(some[:20], some[20:], [], [], space)
+
+
+def test_three_patients_without_a_common_word_are_learned_from(space: LabelSpace) -> None:
+    """Inside two folds nothing may be found, though there is something in all of three."""
+    texts = ("Fever today.", "Cough today.", "Fever and cough today.")
+    some = []
+    for n, text in enumerate(texts):
+        evidence = tuple(
+            Evidence(code, Span(f"d{n}", at, at + len(word)), k)
+            for k, (word, code) in enumerate((("fever", FEVER), ("cough", COUGH)))
+            if (at := text.lower().find(word)) >= 0
+        )
+        codes = tuple(GoldCode(item.code, k) for k, item in enumerate(evidence, start=1))
+        documents = (Document(f"d{n}", "note", text),)
+        some.append(
+            Encounter(
+                *(f"e{n}", f"p{n}", "medicine", "professional", "x"),
+                *(date(2026, 1, 1), documents, codes, evidence),
+            )
+        )
+    for seed in range(3):
+        learned = learn(some[:2], some[2:], [], [], space, seed=seed)
+        assert np.isfinite(learned.tune["e2"]).all()

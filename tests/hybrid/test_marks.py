@@ -18,6 +18,7 @@ from surecode.hybrid.found import Terms, find
 from surecode.hybrid.marks import Marks
 from surecode.hybrid.sites import Sites
 from surecode.lexicon.lexicon import Lexicon
+from surecode.lexicon.term import Term
 from surecode.lexicon.terms_training import training_terms
 
 Build = Callable[..., Encounter]
@@ -169,3 +170,31 @@ def test_damaged_marks_are_refused_in_one_line(change: dict[str, Any], marks: Ma
     with pytest.raises(InputError, match="run `surecode train` again") as caught:
         Marks.from_dict(marks.to_dict() | change)
     assert "\n" not in str(caught.value)
+
+
+def test_a_code_of_a_term_with_a_value_that_nobody_marked_is_kept(
+    marks: Marks, corpus: list[Encounter], encounter_of: Build
+) -> None:
+    own = Term("adenocarcinoma dudoso", Code("ICD-O-3", "8140/1"), "user", "user:x:1", 1.0, None, 0)
+    lexicon = Lexicon.build([*training_terms(corpus), own]).hashed()
+    terms = Terms.learn(corpus, lexicon, Lexicon.build([]).hashed())
+    found = marks(Sites.of(find(encounter_of("Presenta adenocarcinoma dudoso."), terms)))
+    best = max(found[own.code], key=lambda one: one.variant)
+    assert best.variant == pytest.approx(1.0)
+    assert best.place.rule == "user:x:1"
+
+
+def test_sites_of_a_code_that_is_gold_without_a_mark_teach_nothing(found: list[Sites]) -> None:
+    stem = Code("ICD-O-3", "8140/3")
+
+    def without(one: Sites) -> Sites:
+        encounter = one.found.encounter
+        evidence = tuple(e for e in encounter.evidence if not e.code.value.startswith("8140"))
+        codes = (*(c for c in encounter.codes if c.code != stem), GoldCode(stem, 99))
+        encounter = replace(encounter, codes=codes, evidence=evidence)
+        return replace(one, found=replace(one.found, encounter=encounter))
+
+    half = Marks.learn([without(one) for one in found])
+    assert half is not None
+    # Had they been read as unmarked, nothing of the stem would be likely anywhere.
+    assert max(p.stem for one in found for p in half(one).get(stem, [])) > 0.5

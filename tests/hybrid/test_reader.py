@@ -177,7 +177,14 @@ def test_a_reader_with_a_part_missing_is_refused(name: str, learned: Learned) ->
 
 @pytest.mark.parametrize(
     "change",
-    [{"features": []}, {"marks": {}}, {"marks": 3}, {"model": {"mean": []}}, {"absent": {}}],
+    [
+        {"features": []},
+        {"senses": "0"},
+        {"marks": {}},
+        {"marks": 3},
+        {"model": {"mean": []}},
+        {"absent": {}},
+    ],
     ids=lambda change: next(iter(change)),
 )
 def test_damaged_weights_are_refused_in_one_line(change: dict[str, Any], learned: Learned) -> None:

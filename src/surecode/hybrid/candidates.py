@@ -81,7 +81,7 @@ FEATURES = (
     "composed, no term names it",
     "a place is likely",
     "log places that are marked",
-    "likeliest other variant",
+    "likeliest marked sibling",
 )
 
 

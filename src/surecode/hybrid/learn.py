@@ -105,6 +105,13 @@ def learn(
         leave=False,
     ) as shown:
         read = _Read(folds, learned, shown.update)
+        if not any(
+            found.beside or found.apart or found.titles for k in folds for found in read.found(k)
+        ):
+            raise InputError(
+                "lexicon: no term is found in any encounter of train or tune; mark evidence in the "
+                "encounters, or give terms (coder.terms, coder.tables)"
+            )
         reader = TermReader(read.terms(), read.weights())
         inside = {encounter.encounter_id for encounter in tune}
         rows = [row for k in sorted(folds) for row in _rows(read, k, inside, space)]

@@ -29,7 +29,7 @@ from surecode.codes import axes
 from surecode.encounter import Code, Encounter, Span
 from surecode.errors import InputError
 from surecode.hybrid.place import Place
-from surecode.hybrid.sites import Site, Sites
+from surecode.hybrid.sites import Site, Sites, stem_of
 from surecode.hybrid.sparse import SparseModel, SparseModels
 
 # Inverse strength of the penalty, by loss in cross-validation inside train and tune of CodiEsp and
@@ -69,14 +69,19 @@ class Marks:
     def learn(cls, read: Sequence[Sites]) -> Marks | None:
         """Learn from encounters in which people marked anything; None where there are none.
 
-        What is found in them must come from terms that never saw their gold.
+        What is found in them must come from terms that never saw their gold. Sites of a code that
+        an encounter has without a mark teach nothing.
         """
-        some = [one for one in read if one.found.encounter.evidence and one.sites]
-        if not some:
+        rows, pairs = [], []
+        for one in read:
+            gold = _gold(one.found.encounter)
+            bare = _bare(one.found.encounter)
+            kept = [n for n, s in enumerate(one.sites) if gold and (s.system, s.stem) not in bare]
+            rows.append(one.rows[kept])
+            pairs += [(one.sites[n], gold) for n in kept]
+        if not pairs:
             return None
-        x = sparse.vstack([one.rows for one in some], format="csr")
-        golds = [_gold(one.found.encounter) for one in some]
-        pairs = [(s, gold) for one, gold in zip(some, golds, strict=True) for s in one.sites]
+        x = sparse.vstack(rows, format="csr")
         truth = [_truth(site, gold) for site, gold in pairs]
         marked = SparseModel.fit(x, [code is not None for code in truth], _STRENGTH)
         exact = SparseModel.fit(x, [_is_exact(site, gold) for site, gold in pairs], _STRENGTH)
@@ -88,10 +93,10 @@ class Marks:
                 if code is not None and code.system == system and (parts := axes.split(code))
             ]
             if known:
-                rows, values = x[[row for row, _ in known]], [value for _, value in known]
+                some, values = x[[row for row, _ in known]], [value for _, value in known]
                 models[system] = tuple(
                     {
-                        value: SparseModel.fit(rows, [v == value for v in axis], _AXIS_STRENGTH)
+                        value: SparseModel.fit(some, [v == value for v in axis], _AXIS_STRENGTH)
                         for value in sorted(set(axis))
                     }
                     for axis in zip(*values, strict=True)
@@ -109,7 +114,10 @@ class Marks:
         return dict(proposed)
 
     def _variants(self, site: Site, row: NDArray[np.float64]) -> Iterator[tuple[Code, float]]:
-        """Codes of a site and P(code | site, marked); those of terms however unlikely."""
+        """Codes of a site and P(code | site, marked); those of terms however unlikely.
+
+        A code with a value that nobody marked is as likely as its terms are among all of the site.
+        """
         if site.system not in self.axes or axes.split(site.best[0]) is None:
             yield from ((code, 1.0) for code in sorted(site.places))
             return
@@ -119,11 +127,23 @@ class Marks:
                 self.axes[site.system], self._columns[site.system], strict=True
             )
         ]
-        for values in product(*of_axes):
-            share = float(np.prod([of[value] for of, value in zip(of_axes, values, strict=True)]))
-            code = axes.join(site.system, site.stem, values)
-            if share >= _LEAST or code in site.places:
-                yield code, share
+        shares = {
+            axes.join(site.system, site.stem, values): float(
+                np.prod([of[value] for of, value in zip(of_axes, values, strict=True)])
+            )
+            for values in product(*of_axes)
+        }
+        total = sum(place.probability for place in site.places.values())
+        strange = {
+            code: place.probability / total
+            for code, place in sorted(site.places.items())
+            if code not in shares
+        }
+        known = 1.0 - sum(strange.values())
+        for code, share in shares.items():
+            if share * known >= _LEAST or code in site.places:
+                yield code, share * known
+        yield from strange.items()
 
     @cached_property
     def _models(self) -> SparseModels:
@@ -188,6 +208,12 @@ def _gold(encounter: Encounter) -> dict[str, list[_Gold]]:
     for (document, code, _), spans in pieces.items():
         gold[document].append((code, tuple(spans)))
     return gold
+
+
+def _bare(encounter: Encounter) -> set[tuple[str, str]]:
+    """Systems and stems of gold codes without a mark."""
+    marked = {item.code for item in encounter.evidence}
+    return {(code.system, stem_of(code)) for code in encounter.code_set - marked}
 
 
 def _truth(site: Site, gold: Mapping[str, Sequence[_Gold]]) -> Code | None:

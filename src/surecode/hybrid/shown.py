@@ -12,8 +12,9 @@ from surecode.hybrid.place import Place
 
 # Stands for a character that is deleted: no letter, and no end of a sentence.
 _GONE = "\N{MIDDLE DOT}"
-# Places that people are less likely to mark exactly are not shown, but for a code's best one. Best
-# for CANTEMIST-NORM and CodiEsp-X in cross-validation inside train and tune.
+# Places that people are less likely to mark exactly are not shown, but for a code's best one; where
+# no marks were learned, those whose terms are less likely right. Best for CANTEMIST-NORM and
+# CodiEsp-X in cross-validation inside train and tune.
 _LIKELY = 0.3
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
+from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.linear_model import LogisticRegression
@@ -25,6 +26,7 @@ from surecode.errors import InputError
 
 _COLUMNS = 1 << 18
 _HASHER = FeatureHasher(_COLUMNS, input_type="string")
+_LIMIT = 30.0  # of log-odds, so that no chance is 0
 _SPARSEST = 1e-6  # of a chance, where all or none were right
 
 
@@ -58,7 +60,7 @@ class SparseModel:
             C=strength, l1_ratio=1.0, solver="liblinear", max_iter=1000, random_state=0
         )
         with warnings.catch_warnings():
-            # A rare value that one word tells wholly has a weight that grows on and on.
+            # A rare value that some words tell wholly moves a little for very many rounds.
             warnings.simplefilter("ignore", ConvergenceWarning)
             weights = model.fit(x, y.astype(np.int64)).coef_[0]
         columns = np.flatnonzero(weights)
@@ -107,7 +109,7 @@ class SparseModels:
     def __call__(self, x: sparse.csr_matrix) -> NDArray[np.float64]:
         """Probabilities ``[n, M]``; each row's own, whatever stands beside it."""
         odds = (x @ self._weights).toarray() + self._biases
-        probabilities: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-odds))
+        probabilities: NDArray[np.float64] = expit(np.clip(odds, -_LIMIT, _LIMIT))
         return probabilities
 
     @cached_property

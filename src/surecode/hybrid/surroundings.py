@@ -24,7 +24,7 @@ class Surroundings:
         self._starts, self._ends = starts.tolist(), ends.tolist()
 
     def names(self, start: int, end: int) -> Iterator[str]:
-        """What stands at the characters ``start`` to ``end`` and in the same sentence beside.
+        """What stands at the characters ``start`` to ``end`` and beside, up to the next point.
 
         Words inside are told from those before and after, and pairs are named as well: "grado II"
         says more than its words.
@@ -55,10 +55,10 @@ class Surroundings:
         first = max(bisect_right(self._starts, start) - 1, 0)
         last = max(bisect_left(self._starts, end), first + 1)
         before, after = self._words[max(first - _SENSE, 0) : first], self._words[last:][:_SENSE]
-        return sense(self._words[first:last], before, after, code)
+        return sense(self._words[first:last][:_INSIDE], before, after, code)
 
     def _until_end(self, places: range) -> Iterator[str]:
-        """The words of places until a sentence ends, which a point in a number does not."""
+        """The words of places up to a point that no digit follows."""
         for place in places:
             word = self._words[place]
             if word == "." and not (

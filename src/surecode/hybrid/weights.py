@@ -18,6 +18,7 @@ from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.marks import Marks
 from surecode.hybrid.sites import Sites
 from surecode.hybrid.statistics import Statistics
+from surecode.lexicon.senses import rules_hash
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,22 @@ class Weights:
     def learn(cls, groups: Sequence[Sequence[Found]]) -> Weights:
         """Learn from what was found in groups of encounters, each by terms of the others.
 
-        Places of a group are judged by what the other groups say of marks. Raises `InputError`
-        where no term is found anywhere.
+        Places of a group are judged by what the other groups say of marks; where some group has no
+        other that people marked anything in, no place is judged.
         """
         sites = [[Sites.of(found) for found in group] for group in groups]
-        read: list[tuple[Found, Candidates]] = []
-        for group in sites:
-            marks = Marks.learn([one for other in sites if other is not group for one in other])
-            read += [(one.found, _proposed(one, marks)) for one in group]
+        by_group = [
+            Marks.learn([one for other in sites if other is not group for one in other])
+            for group in sites
+        ]
+        judged = all(marks is not None for marks in by_group)
+        read = [
+            (one.found, _proposed(one, marks if judged else None))
+            for group, marks in zip(sites, by_group, strict=True)
+            for one in group
+        ]
         return cls(
-            Marks.learn([one for group in sites for one in group]),
+            Marks.learn([one for group in sites for one in group]) if judged else None,
             _model(read),
             Absent.learn(
                 [proposed.codes for _, proposed in read],
@@ -70,6 +77,7 @@ class Weights:
         return {
             "marks": None if self.marks is None else self.marks.to_dict(),
             "features": list(FEATURES),
+            "senses": rules_hash(),
             "model": self.model.to_dict(),
             "absent": self.absent.to_dict(),
         }
@@ -80,6 +88,10 @@ class Weights:
         if not isinstance(values, dict) or values.get("features") != list(FEATURES):
             raise InputError(
                 "terms: they were learned with other features; run `surecode train` again"
+            )
+        if values.get("senses") != rules_hash():
+            raise InputError(
+                "terms: they were learned with other rules of senses; run `surecode train` again"
             )
         try:
             marks = values["marks"]
@@ -97,13 +109,11 @@ def _proposed(read: Sites, marks: Marks | None) -> Candidates:
 
 
 def _model(read: Sequence[tuple[Found, Candidates]]) -> LinearModel:
-    """Features of candidates → whether they are gold."""
+    """Features of candidates → whether they are gold; even odds where there is no candidate."""
     some = [(found, proposed) for found, proposed in read if proposed.codes]
     if not some:
-        raise InputError(
-            "lexicon: no term is found in any encounter of train or tune; mark evidence in the "
-            "encounters, or give terms (coder.terms, coder.tables)"
-        )
+        nothing = (0.0,) * len(FEATURES)
+        return LinearModel(nothing, (1.0,) * len(FEATURES), nothing, 0.0)
     features = np.concatenate([proposed.features for _, proposed in some])
     right = [code in f.encounter.code_set for f, proposed in some for code in proposed.codes]
     return LinearModel.fit(features, right, steps=True)

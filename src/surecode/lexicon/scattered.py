@@ -19,7 +19,6 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from surecode.encounter import Document
 from surecode.evidence.stop_words import ENGLISH, NEGATIONS, SPANISH
@@ -128,11 +127,6 @@ class ScatteredTerms:
             rarest = max(words, key=lambda word: (self._weights[word], word))
             for word in words if self.least < _FULL else (rarest,):
                 self._index[word].append(place)
-
-    @cached_property
-    def place_of(self) -> Mapping[Key, int]:
-        """The number of each group by its words."""
-        return {group.key: place for place, group in enumerate(self.groups)}
 
     def find(self, document: Document) -> Iterator[list[Scatter]]:
         """What is found, a list for each sentence that has anything."""

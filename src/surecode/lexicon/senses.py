@@ -27,6 +27,7 @@ The rules were written from medical knowledge, before the pairs that measure the
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -94,6 +95,7 @@ class SenseRules:
     _by_term: dict[tuple[str, ...], tuple[SenseRule, ...]] = field(
         init=False, repr=False, compare=False
     )
+    _longest: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         by_term: defaultdict[tuple[str, ...], list[SenseRule]] = defaultdict(list)
@@ -101,6 +103,7 @@ class SenseRules:
             by_term[rule.term].append(rule)
         found = {term: tuple(senses) for term, senses in by_term.items()}
         object.__setattr__(self, "_by_term", found)
+        object.__setattr__(self, "_longest", max(map(len, found), default=0))
 
     @property
     def terms(self) -> frozenset[tuple[str, ...]]:
@@ -138,7 +141,7 @@ class SenseRules:
 
     def _terms_in(self, words: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
         for start in range(len(words)):
-            for end in range(len(words), start, -1):
+            for end in range(min(len(words), start + self._longest), start, -1):
                 if (term := tuple(words[start:end])) in self._by_term:
                     yield start, term
                     break
@@ -163,6 +166,14 @@ def package_rules(language: Language | None = None) -> SenseRules:
         table = files("surecode.lexicon").joinpath(f"sense_rules/{name}.csv").read_text("utf-8")
         found += read_rules(table, f"sense rules ({name})")
     return SenseRules(tuple(found))
+
+
+@cache
+def rules_hash() -> str:
+    """sha256 of the rules that lie in the package; who learned with others must learn again."""
+    found = files("surecode.lexicon")
+    tables = [found.joinpath(f"sense_rules/{name}.csv").read_bytes() for name in LANGUAGES]
+    return hashlib.sha256(b"\0".join(tables)).hexdigest()
 
 
 def read_rules(table: str, name: str = "sense rules") -> list[SenseRule]:
