@@ -66,6 +66,30 @@ def test_one_plain_mention_of_the_words_is_enough(
     assert mentions == [text.count("fever") - 1] * len(found.quotes)
 
 
+@pytest.mark.parametrize(("weak", "doubt"), [(0.01, True), (0.5, False)])
+def test_a_plain_word_that_adds_next_to_nothing_is_not_enough(
+    tiny_coder: Coder,
+    encounter_of: Build,
+    monkeypatch: pytest.MonkeyPatch,
+    weak: float,
+    doubt: bool,
+) -> None:
+    encounter = encounter_of("no fever.\nchest pain")
+    text, worth = encounter.documents[0].text, {"fever": 1.0, "chest": weak}
+
+    def scores(self: Explainer, output: Output, *_: object) -> np.ndarray:  # type: ignore[type-arg]
+        pieces = [text[start:end] for start, end in output.windows.offsets.tolist()]
+        return np.array([[worth.get(piece, 0.0)] for piece in pieces], dtype=np.float32)
+
+    monkeypatch.setattr(Explainer, "scores", scores)
+    policy = EvidencePolicy(SpanPolicy(1.0, 0, 3, seed=0.0), deletion="none")
+    explain = replace(tiny_coder, evidence=policy).explainer()
+    code = tiny_coder.label_space.codes[1]
+    (found,) = explain(encounter, tiny_coder.run(encounter), [code], [1], [0.9])
+    assert [quote.quote for quote in found.quotes] == ["fever", "chest"]
+    assert (found.doubt is not None) == doubt
+
+
 def test_pages_of_earlier_decisions_are_removed(
     tiny_coder: Coder, encounter_of: Build, tmp_path: Path
 ) -> None:

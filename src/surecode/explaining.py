@@ -42,6 +42,8 @@ from surecode.verifying import deletion
 
 # Most tokens of one encoder call: a chart of any length is coded at bounded memory.
 CALL_TOKENS = 4096
+# Share of the best span's score below which a span says nothing of how its code is meant.
+_NOTHING = 0.1
 
 
 @dataclass(frozen=True)
@@ -280,7 +282,9 @@ class Explainer:
             for place in (span.place, *span.places)
         }
         # Every mention counts, not only the one that is quoted; a term is judged as a whole.
-        said = [place.meant for place in places] or list(meant.values())
+        said = [place.meant for place in places] or [
+            meant[place] for span in _strong(spans) for place in (span.place, *span.places)
+        ]
         parts = self.parts(output, position)
         doubt = doubt_reason(code, said, self.policy.doubts)
         if doubt is None and self.disagreement and len({p > 0.5 for p in parts.values()}) > 1:
@@ -297,6 +301,12 @@ class Explainer:
             source="lexicon" if places else "neural",
             parts={name: round(p, 6) for name, p in parts.items()},
         )
+
+
+def _strong(spans: Sequence[ScoredSpan]) -> list[ScoredSpan]:
+    """The spans that a code stands on, without those that add next to nothing."""
+    least = _NOTHING * max((span.score for span in spans), default=0.0)
+    return [span for span in spans if span.score >= least]
 
 
 def _sigmoid(logit: float) -> float:
