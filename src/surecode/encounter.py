@@ -149,6 +149,14 @@ class Encounter:
         """The gold codes without order."""
         return frozenset(gold.code for gold in self.codes)
 
+    @property
+    def mentions(self) -> list[tuple[Code, tuple[Span, ...]]]:
+        """The evidence by mention: the code and its pieces, in the order of the source."""
+        pieces: dict[tuple[Code, int], list[Span]] = {}
+        for item in self.evidence:
+            pieces.setdefault((item.code, item.mention), []).append(item.span)
+        return [(code, tuple(spans)) for (code, _), spans in pieces.items()]
+
     def text(self, document_id: str) -> str:
         """The text of one document."""
         return next(d.text for d in self.documents if d.document_id == document_id)

@@ -188,10 +188,7 @@ def annotated(encounter: Encounter) -> Iterator[tuple[Code, Mention]]:
     A discontinuous mention is read in two ways, as its pieces joined and as all the text from the
     first piece to the last: cross-validation inside the training split preferred both to either.
     """
-    pieces: defaultdict[tuple[Code, int], list[Span]] = defaultdict(list)
-    for item in encounter.evidence:
-        pieces[item.code, item.mention].append(item.span)
-    for (code, _), spans in pieces.items():
+    for code, spans in encounter.mentions:
         texts = [encounter.text(span.document_id)[span.start : span.end] for span in spans]
         readings = {tuple(tokens(" ".join(texts))[0])}
         if len(spans) > 1 and len({span.document_id for span in spans}) == 1:

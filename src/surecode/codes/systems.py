@@ -104,6 +104,11 @@ def check_syntax(code: Code) -> None:
         )
 
 
+def category(code: Code) -> str:
+    """What related codes share: the first three characters, of ICD-O-3 morphology the histology."""
+    return code.value[:4] if code.system == "ICD-O-3" else code.value[:3]
+
+
 def _before_the_dot(system: str, value: str) -> int | None:
     """How many characters stand before a code's dot; None where codes have none to be put in."""
     match system:
@@ -120,8 +125,3 @@ def _before_the_dot(system: str, value: str) -> int | None:
 def _quoted(value: str) -> str:
     """The value for a message; a long one may be a text in the wrong column and is not shown."""
     return repr(value) if len(value) <= 16 else f"of {len(value)} characters"
-
-
-def category(code: Code) -> str:
-    """What related codes share: the first three characters, of ICD-O-3 morphology the histology."""
-    return code.value[:4] if code.system == "ICD-O-3" else code.value[:3]

@@ -14,6 +14,7 @@ marked anything at all; without any, places are as likely as their terms.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -122,14 +123,14 @@ class Marks:
             yield from ((code, 1.0) for code in sorted(site.places))
             return
         of_axes = [
-            dict(zip(models, row[first:last] / row[first:last].sum(), strict=True))
+            dict(zip(models, (row[first:last] / row[first:last].sum()).tolist(), strict=True))
             for models, (first, last) in zip(
                 self.axes[site.system], self._columns[site.system], strict=True
             )
         ]
         shares = {
-            axes.join(site.system, site.stem, values): float(
-                np.prod([of[value] for of, value in zip(of_axes, values, strict=True)])
+            axes.join(site.system, site.stem, values): math.prod(
+                of[value] for of, value in zip(of_axes, values, strict=True)
             )
             for values in product(*of_axes)
         }
@@ -201,12 +202,10 @@ class Marks:
 
 def _gold(encounter: Encounter) -> dict[str, list[_Gold]]:
     """What people marked, by document."""
-    pieces: defaultdict[tuple[str, Code, int], list[Span]] = defaultdict(list)
-    for item in encounter.evidence:
-        pieces[item.span.document_id, item.code, item.mention].append(item.span)
     gold: defaultdict[str, list[_Gold]] = defaultdict(list)
-    for (document, code, _), spans in pieces.items():
-        gold[document].append((code, tuple(spans)))
+    for code, spans in encounter.mentions:
+        for document in dict.fromkeys(span.document_id for span in spans):
+            gold[document].append((code, tuple(s for s in spans if s.document_id == document)))
     return gold
 
 

@@ -61,9 +61,11 @@ def _named(found: Found) -> Iterator[tuple[Site, list[str]]]:
     """The sites of an encounter, each with the names of what stands there and around."""
     texts = {d.document_id: Surroundings(d.text) for d in found.encounter.documents}
     sites = _sites(found)
+    at: dict[tuple[str, int, int], list[str]] = {}  # several stems may share a place
     for site in sites:
-        text = texts[site.document]
-        names = list(text.names(site.start, site.end))
+        text, place = texts[site.document], (site.document, site.start, site.end)
+        if place not in at:
+            at[place] = list(text.names(site.start, site.end))
         inside = any(
             other.document == site.document
             and other.start <= site.start
@@ -75,7 +77,7 @@ def _named(found: Found) -> Iterator[tuple[Site, list[str]]]:
         yield (
             site,
             [
-                *names,
+                *at[place],
                 *_said(site),
                 f"inside:{inside}",
                 f"sense:{text.sense(site.start, site.end, site.best[0])}",

@@ -19,9 +19,9 @@ class Surroundings:
     """The folded words and marks of one text, to be looked up by their places."""
 
     def __init__(self, text: str) -> None:
-        words, starts, ends = pieces(text)
+        words, starts, _ = pieces(text)
         self._words = [fold(word) for word in words]
-        self._starts, self._ends = starts.tolist(), ends.tolist()
+        self._starts = starts.tolist()
 
     def names(self, start: int, end: int) -> Iterator[str]:
         """What stands at the characters ``start`` to ``end`` and beside, up to the next point.
@@ -29,8 +29,7 @@ class Surroundings:
         Words inside are told from those before and after, and pairs are named as well: "grado II"
         says more than its words.
         """
-        first = max(bisect_right(self._starts, start) - 1, 0)
-        last = max(bisect_left(self._starts, end), first + 1)
+        first, last = self._place(start, end)
         inside = self._words[first:last][:_INSIDE]
         before = list(self._until_end(range(first - 1, max(first - 1 - _BEFORE, -1), -1)))
         after = list(self._until_end(range(last, min(last + _AFTER, len(self._words)))))
@@ -52,10 +51,14 @@ class Surroundings:
 
     def sense(self, start: int, end: int, code: Code) -> Sense:
         """What the rules of ambiguous words say of the code there (`surecode.lexicon.senses`)."""
-        first = max(bisect_right(self._starts, start) - 1, 0)
-        last = max(bisect_left(self._starts, end), first + 1)
+        first, last = self._place(start, end)
         before, after = self._words[max(first - _SENSE, 0) : first], self._words[last:][:_SENSE]
         return sense(self._words[first:last][:_INSIDE], before, after, code)
+
+    def _place(self, start: int, end: int) -> tuple[int, int]:
+        """The words of some characters, half-open; one at least."""
+        first = max(bisect_right(self._starts, start) - 1, 0)
+        return first, max(bisect_left(self._starts, end), first + 1)
 
     def _until_end(self, places: range) -> Iterator[str]:
         """The words of places up to a point that no digit follows."""
