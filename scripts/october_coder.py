@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -190,3 +192,19 @@ def described(code: Code) -> list[str]:
 
     terms = map(str, simple_icd_10_cm.get_inclusion_term(code.value))
     return list(dict.fromkeys([title(code) or code.value, *terms]))
+
+
+def asked(description: str | None, folder: str) -> argparse.Namespace:
+    """The words of a drill: ``seed``, an empty ``folder`` for what is grown, ``overrides``."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, default=Path(folder))
+    parser.add_argument("overrides", nargs="*")
+    words = parser.parse_args()
+    words.folder = words.folder.resolve()
+    words.folder.mkdir(parents=True, exist_ok=True)
+    for name in ("grown", "rehearsed"):
+        shutil.rmtree(words.folder / name, ignore_errors=True)
+    return words

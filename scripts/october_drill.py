@@ -10,10 +10,8 @@ See experiments/october_drill/README.md.
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -26,6 +24,7 @@ from october_coder import (
     Grown,
     Notes,
     Size,
+    asked,
     choose_codes,
     described,
     grow,
@@ -186,16 +185,8 @@ def old_codes(
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, default=Path("runs/october_drill"))
-    parser.add_argument("overrides", nargs="*")
-    arguments = parser.parse_args()
-    folder = arguments.folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("grown", "rehearsed"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    print(json.dumps(drill(folder, Size(), arguments.seed, arguments.overrides)))
+    words = asked(__doc__, "runs/october_drill")
+    print(json.dumps(drill(words.folder, Size(), words.seed, words.overrides)))
     return 0
 
 

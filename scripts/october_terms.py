@@ -10,14 +10,12 @@ a table; the last line is one JSON object.
 
 from __future__ import annotations
 
-import argparse
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
-from october_coder import AFTER, Size, choose_codes, grow, trained, write_notes
+from october_coder import AFTER, Size, asked, choose_codes, grow, trained, write_notes
 from october_drill import assigned, logits, points
 from october_ranking import ranks, recall
 
@@ -66,15 +64,8 @@ def drill(folder: Path, size: Size, seed: int, overrides: list[str]) -> dict[str
 
 def main() -> int:
     """Run the drill and print it."""
-    parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, default=Path("runs/october_terms"))
-    parser.add_argument("overrides", nargs="*")
-    arguments = parser.parse_args()
-    folder = arguments.folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(folder / "grown", ignore_errors=True)
-    found = drill(folder, Size(), arguments.seed, arguments.overrides)
+    words = asked(__doc__, "runs/october_terms")
+    found = drill(words.folder, Size(), words.seed, words.overrides)
     print("| wording | codes | @1 | @10 | @50 |\n|---|--:|--:|--:|--:|")
     for kind, row in found["recall"].items():
         shares = " | ".join(f"{row[cut]:.3f}" for cut in ("@1", "@10", "@50"))

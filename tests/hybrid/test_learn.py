@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 import pytest
@@ -203,24 +202,20 @@ def test_two_patients_are_too_few(corpus: list[Encounter], space: LabelSpace) ->
         learn(some[:20], some[20:], [], [], space)
 
 
-def test_three_patients_without_a_common_word_are_learned_from(space: LabelSpace) -> None:
+def test_three_patients_without_a_common_word_are_learned_from(
+    space: LabelSpace, encounter_of: Callable[..., Encounter]
+) -> None:
     """Inside two folds nothing may be found, though there is something in all of three."""
-    texts = ("Fever today.", "Cough today.", "Fever and cough today.")
     some = []
-    for n, text in enumerate(texts):
+    for n, text in enumerate(("Fever today.", "Cough today.", "Fever and cough today.")):
         evidence = tuple(
-            Evidence(code, Span(f"d{n}", at, at + len(word)), k)
+            Evidence(code, Span("d0", at, at + len(word)), k)
             for k, (word, code) in enumerate((("fever", FEVER), ("cough", COUGH)))
             if (at := text.lower().find(word)) >= 0
         )
         codes = tuple(GoldCode(item.code, k) for k, item in enumerate(evidence, start=1))
-        documents = (Document(f"d{n}", "note", text),)
-        some.append(
-            Encounter(
-                *(f"e{n}", f"p{n}", "medicine", "professional", "x"),
-                *(date(2026, 1, 1), documents, codes, evidence),
-            )
-        )
+        plain = encounter_of(text, encounter_id=f"e{n}")
+        some.append(replace(plain, patient_id=f"p{n}", codes=codes, evidence=evidence))
     for seed in range(3):
         learned = learn(some[:2], some[2:], [], [], space, seed=seed)
         assert np.isfinite(learned.tune["e2"]).all()

@@ -6,12 +6,11 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 import pytest
 
-from surecode.encounter import Code, Document, Encounter, Evidence, GoldCode, Span
+from surecode.encounter import Code, Encounter, Evidence, GoldCode, Span
 from surecode.errors import InputError
 from surecode.hybrid.candidates import FEATURES, candidates
 from surecode.hybrid.found import Terms, find
@@ -26,7 +25,7 @@ STEMS = {"8140": "adenocarcinoma", "8500": "carcinoma ductal", "8070": "carcinom
 UNSEEN = Code("ICD-O-3", "8070/32")
 
 
-def _encounter(number: int, draw: random.Random) -> Encounter:
+def _encounter(number: int, draw: random.Random, encounter_of: Build) -> Encounter:
     text, evidence = "Anamnesis. ", []
     for stem, words in STEMS.items():
         if draw.random() < 0.3:  # a heading is never marked
@@ -39,27 +38,22 @@ def _encounter(number: int, draw: random.Random) -> Encounter:
             text, code = f"{text}Metastasis de ", Code("ICD-O-3", f"{stem}/6")
         else:
             text += "Presenta "
-        span = Span(f"e{number}", len(text), len(text) + len(words))
+        span = Span("d0", len(text), len(text) + len(words))
         evidence.append(Evidence(code, span, len(evidence)))
         text += f"{words}{f' de alto grado {grade}' if grade else ''} en el control. "
     codes = sorted({item.code for item in evidence})
-    return Encounter(
-        f"e{number}",
-        f"p{number}",
-        "oncology",
-        "professional",
-        "x",
-        date(2026, 1, 1),
-        (Document(f"e{number}", "note", text),),
-        tuple(GoldCode(code, n) for n, code in enumerate(codes, start=1)),
-        tuple(evidence),
+    return replace(
+        encounter_of(text, encounter_id=f"e{number}"),
+        patient_id=f"p{number}",
+        codes=tuple(GoldCode(code, n) for n, code in enumerate(codes, start=1)),
+        evidence=tuple(evidence),
     )
 
 
 @pytest.fixture(scope="module")
-def corpus() -> list[Encounter]:
+def corpus(encounter_of: Build) -> list[Encounter]:
     draw = random.Random(0)
-    return [_encounter(number, draw) for number in range(60)]
+    return [_encounter(number, draw, encounter_of) for number in range(60)]
 
 
 @pytest.fixture(scope="module")
