@@ -88,13 +88,15 @@ def reduced_gradients(
         kept, left_out = largest_windows(norms, mass_left_out)
         scores = together.new_zeros(together.shape[1], len(codes))
         for window, part in enumerate(windows):
-            columns = kept[:, window].nonzero()[:, 0].to(codes.device)
-            if len(columns):
+            if kept[:, window].any():
                 leaf, ends = traced[window] or _trace(view, points, window, keeps_graph=True)
                 traced[window] = None
-                for block in torch.split(columns, CODE_BLOCK):
-                    blocks = _blocks(cotangents, part, block)
-                    for column, cotangent in zip(block.tolist(), blocks, strict=True):
+                # Blocks are the same whatever is kept, as products of other sizes round otherwise.
+                for block in torch.split(torch.arange(len(codes)), CODE_BLOCK):
+                    wanted = kept[block, window].nonzero()[:, 0].tolist()
+                    blocks = _blocks(cotangents, part, block.to(codes.device)) if wanted else ()
+                    for place in wanted:
+                        column, cotangent = int(block[place]), blocks[place]
                         into = torch.zeros_like(ends)
                         into[:, part.places] = cotangent
                         (gradient,) = torch.autograd.grad(ends, leaf, into, retain_graph=True)
