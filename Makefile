@@ -13,8 +13,6 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
-# Tests compare roundings of fp32, which differ with the width of a processor's vectors.
-TESTED := OMP_NUM_THREADS=1 ATEN_CPU_CAPABILITY=avx2
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint types format slow clean
@@ -28,10 +26,10 @@ demo: $(READY)  ## train, certify, explain and register a small coder on synthet
 	$(BIN)/python scripts/demo.py
 
 test: lint types  ## lint, types and every test but the slow ones
-	$(TESTED) $(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 slow: $(READY)  ## the slow proofs
-	$(TESTED) $(BIN)/python -m pytest -m slow -n $(WORKERS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n $(WORKERS)
 
 lint: $(READY)  ## ruff check and ruff format --check
 	$(BIN)/ruff check .
