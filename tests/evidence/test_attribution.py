@@ -37,6 +37,7 @@ SOME = [3, 0, 5]
 GRADIENTS: tuple[Method, ...] = ("input_x_gradient", "attingrad", "integrated_gradients")
 # What holds is held against the largest gradient or score, in the units of fp32.
 AS_CAPTUM = 1e-6
+IN_DOUBLES = 1e-7  # scores come in fp32
 
 kinds = pytest.mark.parametrize("kind", sorted(KINDS))
 # All architectures and all heads here; every pair of them where there is time.
@@ -181,6 +182,23 @@ def captum_products(
     return torch.stack(columns, dim=1)
 
 
+def captum_scores(view: AttributionView) -> list[tuple[Method, NDArray[np.floating], float]]:
+    """Input x gradient and AttInGrad of ``SOME`` from Captum's products, ``[T, n]``, and a scale.
+
+    ModernBERT's sum is rounding (see the test below), so it is held against what it is made of.
+    """
+    products = captum_products(view, one_by_one(view), SOME)
+    summed, parts = products.sum(dim=-1), products.abs().sum(dim=-1)
+    size = parts if view.network.encoder.config.model_type == "modernbert" else summed.abs()
+    with torch.no_grad():
+        attention = view.attention(view.states(), torch.tensor(SOME))
+    weighted = attention * torch.linalg.vector_norm(products, dim=-1)
+    return [
+        ("input_x_gradient", summed.numpy(), float(size.max())),
+        ("attingrad", weighted.numpy(), float(weighted.max())),
+    ]
+
+
 def nothing_left_out(view: AttributionView, method: Method, codes: list[int]) -> Attribution:
     return attribute(view, codes, method=method, mass_left_out=0.0)
 
@@ -190,25 +208,32 @@ def nothing_left_out(view: AttributionView, method: Method, codes: list[int]) ->
 
 @pairs
 @pytest.mark.parametrize("merged", [False, True], ids=["adapter", "merged"])
-@pytest.mark.parametrize(
-    ("exact", "sharpness"), [(True, 6.0), (False, 1.0)], ids=["fp64 peaked", "fp32"]
-)
-def test_the_gradient_methods_are_captums(
-    model_type: str, kind: str, merged: bool, exact: bool, sharpness: float
+def test_the_gradient_methods_are_captums(model_type: str, kind: str, merged: bool) -> None:
+    view = view_of(network_of(model_type, kind, merged, exact=True))
+    for method, expected, size in captum_scores(view):
+        found = nothing_left_out(view, method, SOME).scores
+        assert np.abs(found - expected).max() <= IN_DOUBLES * size, method
+
+
+@pairs
+@pytest.mark.parametrize("merged", [False, True], ids=["adapter", "merged"])
+def test_in_fp32_they_are_captums_but_for_its_rounding(
+    model_type: str, kind: str, merged: bool
 ) -> None:
-    """Peaked attention rounds more in fp32, on either side, than the bound allows."""
-    view = view_of(network_of(model_type, kind, merged, exact=exact, sharpness=sharpness))
-    products = captum_products(view, one_by_one(view), SOME)
-    summed = products.sum(dim=-1).numpy()
-    # ModernBERT's sum is rounding (see the test below), so it is held against what it is made of.
-    parts = products.abs().sum(dim=-1).numpy() if model_type == "modernbert" else summed
-    found = nothing_left_out(view, "input_x_gradient", SOME)
-    assert np.abs(found.scores - summed).max() <= AS_CAPTUM * np.abs(parts).max()
-    both = nothing_left_out(view, "attingrad", SOME)
-    with torch.no_grad():
-        attention = view.attention(view.states(), torch.tensor(SOME))
-    expected = (attention * torch.linalg.vector_norm(products, dim=-1)).numpy()
-    assert np.abs(both.scores - expected).max() <= AS_CAPTUM * expected.max()
+    """Two fp32 results agree to no more than the distance of either to the same network in fp64.
+
+    How large that is changes with the processor's kernels, so Captum's own is measured here.
+    Peaked attention rounds more on either side.
+    """
+    view = view_of(network_of(model_type, kind, merged, sharpness=1.0))
+    doubles = view_of(network_of(model_type, kind, merged, exact=True, sharpness=1.0))
+    for (method, expected, size), (_, truth, _) in zip(
+        captum_scores(view), captum_scores(doubles), strict=True
+    ):
+        found = nothing_left_out(view, method, SOME).scores
+        rounding = np.abs(expected - truth).max()
+        assert rounding <= 1e-5 * size, method
+        assert np.abs(found - expected).max() <= AS_CAPTUM * size + 2 * rounding, method
 
 
 @pytest.mark.parametrize("model_type", ["bert", "roberta"])
