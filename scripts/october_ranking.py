@@ -53,7 +53,7 @@ def similarities(
     for note in notes:
         spans, sentences = embed.sentences(note.encounter)
         plain.append(part.similar(sentences).cosine[order])
-        found = part.placed(sentences, units(spans), doubtful(note.encounter, spans))
+        found = part.placed(sentences, units(spans), doubtful(note.encounter.documents, spans))
         placed.append(found.score[order])
     return np.stack(plain), np.stack(placed)
 

@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
             name, name, "x", "professional", "x", date(2020, 1, 1), documents=(document,)
         )
         spans, sentences = embed.sentences(note)
-        placed = table.placed(sentences, units(spans), doubtful(note, spans)).score
+        placed = table.placed(sentences, units(spans), doubtful(note.documents, spans)).score
         for way, score in (("cosine", table.similar(sentences).cosine), ("placed", placed)):
             rank = np.empty(len(codes), np.int64)
             rank[np.argsort(-score, kind="stable")] = np.arange(len(codes))

@@ -144,10 +144,8 @@ class Explainer:
         column = self.column(position)
         if output.neural is not None and column is not None:
             said["network"] = _sigmoid(float(output.neural[column]))
-        if output.reading is not None and self.terms is not None:
-            odds = output.reading.terms.get(position)
-            absent = float(self.terms.absent_odds(self.space)[position])
-            said["terms"] = _sigmoid(absent if odds is None else odds)
+        if output.reading is not None:
+            said["terms"] = _sigmoid(float(output.reading.alone[position]))
         return said
 
     def column(self, position: int) -> int | None:
@@ -240,7 +238,9 @@ class Explainer:
             if neural is not None and column is not None and logit is not None:
                 neural[column] = logit
             rest = left(encounter, spans[position], only)
-            return float(reader(rest, self.space, neural, self.columns).logits[position])
+            known = None if output.reading is None else output.reading.rows
+            found = reader(rest, self.space, neural, self.columns, known)
+            return float(found.logits[position])
 
         return joined
 

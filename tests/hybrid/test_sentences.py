@@ -18,7 +18,7 @@ from surecode.settings import Config
 
 
 def said(encounter: Encounter) -> list[str]:
-    return [encounter.text(s.document_id)[s.start : s.end] for s in pieces(encounter)]
+    return [encounter.text(s.document_id)[s.start : s.end] for s in pieces(encounter.documents)]
 
 
 def test_sentences_lines_and_clauses(encounter_of: Callable[..., Encounter]) -> None:
@@ -45,7 +45,7 @@ TEXTS = st.text(alphabet="ab .,\n!1é\u0301ß", max_size=60).filter(
 def test_every_letter_is_in_a_piece_and_no_piece_has_space_around_it(texts: list[str]) -> None:
     documents = tuple(Document(f"d{n}", "note", text) for n, text in enumerate(texts))
     encounter = Encounter("e", "p", "s", "facility", "x", date(2026, 1, 1), documents)
-    spans = pieces(encounter)
+    spans = pieces(encounter.documents)
     assert len(set(spans)) == len(spans)
     for document in documents:
         covered = {
@@ -63,7 +63,7 @@ def test_clauses_know_their_sentence_and_who_denies_is_doubted(
     encounter_of: Callable[..., Encounter],
 ) -> None:
     note = encounter_of("Fever and cough.\nNo pneumonia, no effusion.")
-    spans = pieces(note)
+    spans = pieces(note.documents)
     texts = said(note)
     sentence_of = {texts[k]: texts[j] for k, j in enumerate(units(spans).tolist())}
     assert sentence_of == {
@@ -74,11 +74,11 @@ def test_clauses_know_their_sentence_and_who_denies_is_doubted(
         "No pneumonia": "No pneumonia, no effusion.",
         "no effusion.": "No pneumonia, no effusion.",
     }
-    assert [t.startswith(("No", "no")) for t in texts] == doubtful(note, spans).tolist()
+    assert [t.startswith(("No", "no")) for t in texts] == doubtful(note.documents, spans).tolist()
     # Two documents of equal offsets do not mix.
-    twice = pieces(encounter_of("Fever and cough.", "Fever and cough."))
+    twice = pieces(encounter_of("Fever and cough.", "Fever and cough.").documents)
     assert units(twice).tolist() == [1, 1, 1, 4, 4, 4]
-    assert units([]).tolist() == doubtful(note, []).tolist() == []
+    assert units([]).tolist() == doubtful(note.documents, []).tolist() == []
 
 
 def test_a_long_sentence_is_cut_into_pieces_that_overlap(

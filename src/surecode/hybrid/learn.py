@@ -29,7 +29,8 @@ from surecode.errors import InputError
 from surecode.hybrid.found import TABLES, Found, Terms, find
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.reader import TermReader, joint_features
-from surecode.hybrid.weights import Weights
+from surecode.hybrid.titles import Near, Titles
+from surecode.hybrid.weights import Ground, Weights
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.scattered import ScatteredTerms
 from surecode.lexicon.term import Term
@@ -49,12 +50,12 @@ class Learned:
 
 @dataclass(frozen=True)
 class _Row:
-    """What terms alone say of an encounter of tune: log-odds by column, and of all the rest."""
+    """What is said of an encounter of tune without a network: of candidates, and of all codes."""
 
     encounter: Encounter
     fold: int
-    lexical: Mapping[int, float]
-    absent: NDArray[np.float64]
+    named: Mapping[int, float]
+    alone: NDArray[np.float64]
 
 
 def learn(
@@ -66,6 +67,7 @@ def learn(
     *,
     neural: Mapping[str, NDArray[np.floating]] | None = None,
     columns: Sequence[int] | None = None,
+    similar: Titles | None = None,
     seed: int = 0,
     progress: bool = False,
 ) -> Learned:
@@ -79,6 +81,7 @@ def learn(
         space: K codes.
         neural: a network's logits ``[n]`` of each encounter of tune, by id.
         columns: the places ``[n]`` of the network's codes in the label space.
+        similar: wordings to compare sentences with.
         seed: of the folds.
         progress: show it.
 
@@ -104,7 +107,7 @@ def learn(
         disable=not progress,
         leave=False,
     ) as shown:
-        read = _Read(folds, learned, shown.update)
+        read = _Read(folds, learned, shown.update, similar)
         if not any(
             found.beside or found.apart or found.titles for k in folds for found in read.found(k)
         ):
@@ -112,11 +115,13 @@ def learn(
                 "lexicon: no term is found in any encounter of train or tune; mark evidence in the "
                 "encounters, or give terms (coder.terms, coder.tables)"
             )
-        reader = TermReader(read.terms(), read.weights())
+        reader = TermReader(read.terms(), read.weights(), titles=similar)
         inside = {encounter.encounter_id for encounter in tune}
         rows = [row for k in sorted(folds) for row in _rows(read, k, inside, space)]
     if neural is None:
-        return Learned(reader, {row.encounter.encounter_id: _alone(row) for row in rows})
+        return Learned(
+            reader, {row.encounter.encounter_id: row.alone.astype(np.float32) for row in rows}
+        )
     assert columns is not None  # a network has codes
     joint, logits = _joined(rows, space, neural, columns)
     return Learned(replace(reader, joint=joint), logits)
@@ -130,8 +135,12 @@ class _Read:
         folds: Mapping[int, Sequence[Encounter]],
         learned: Callable[[Sequence[Encounter]], Terms],
         done: Callable[[], object],
+        similar: Titles | None = None,
     ) -> None:
         self.folds = folds
+        # What is near is told by the text alone, whatever terms and folds.
+        self.near = {} if similar is None else _near(folds, similar)
+        self._described = () if similar is None else similar.codes
         self._learned = learned
         self._done = done
         self._terms: dict[frozenset[int], Terms] = {}
@@ -160,7 +169,18 @@ class _Read:
 
     def weights(self, *without: int) -> Weights:
         """Weights from all folds but some."""
-        return Weights.learn([self.found(k, *without) for k in self.folds if k not in without])
+        found = [self.found(k, *without) for k in self.folds if k not in without]
+        return Weights.learn(found, self._described, self.near)
+
+    def ground(self, weights: Weights, space: LabelSpace, k: int) -> Ground:
+        """What counts without a fold say of a label space."""
+        return weights.ground(space, self.terms(k).statistics, self._described)
+
+
+def _near(folds: Mapping[int, Sequence[Encounter]], similar: Titles) -> dict[str, Near]:
+    """How near encounters come to wordings; what their pieces were embedded as is let go."""
+    read = {e.encounter_id: similar.near(e) for fold in folds.values() for e in fold}
+    return {name: Near(near.placed) for name, near in read.items() if near is not None}
 
 
 def _folds(encounters: Sequence[Encounter], seed: int) -> dict[int, list[Encounter]]:
@@ -181,18 +201,17 @@ def _rows(read: _Read, k: int, tune: frozenset[str] | set[str], space: LabelSpac
     if not some:
         return []
     weights = read.weights(k)
-    absent = weights.absent_odds(space, read.terms(k).statistics)
+    ground = read.ground(weights, space, k)
     return [
-        _Row(found.encounter, k, weights.odds(weights.candidates(found), space), absent)
+        _Row(
+            found.encounter,
+            k,
+            *weights.alone(
+                weights.candidates(found), ground, read.near.get(found.encounter.encounter_id)
+            ),
+        )
         for found in some
     ]
-
-
-def _alone(row: _Row) -> NDArray[np.float32]:
-    logits = row.absent.copy()
-    for column, odds in row.lexical.items():
-        logits[column] = odds
-    return logits.astype(np.float32)
 
 
 def _joined(
@@ -211,7 +230,7 @@ def _joined(
     joined = []
     for row in rows:
         chosen, features = joint_features(
-            row.lexical, row.absent, space, neural[row.encounter.encounter_id], columns
+            row.named, row.alone, space, neural[row.encounter.encounter_id], columns
         )
         right = np.array([space.codes[k] in row.encounter.code_set for k in chosen], dtype=bool)
         joined.append((row, chosen, features, right))
@@ -225,7 +244,7 @@ def _joined(
     by_fold = {k: fit(k) for k in present}
     logits = {}
     for row, chosen, features, _ in joined:
-        all_codes = row.absent.copy()
+        all_codes = row.alone.copy()
         all_codes[chosen] = by_fold[row.fold](features)
         logits[row.encounter.encounter_id] = all_codes.astype(np.float32)
     return fit(None), logits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,10 @@ class LinearModel:
         sums = np.array([math.fsum(row) for row in terms.tolist()]) + self.bias
         clipped: NDArray[np.float64] = np.clip(sums, -_LIMIT, _LIMIT)
         return clipped
+
+    def shifted(self, by: float) -> LinearModel:
+        """The same with other odds throughout, such as those of rows before some were left out."""
+        return replace(self, bias=self.bias + by)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -19,10 +19,12 @@ from surecode.codes.systems import category
 from surecode.encounter import Encounter
 from surecode.errors import InputError
 from surecode.hybrid.found import Terms, find
+from surecode.hybrid.likeness import NO_SIBLING
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.place import Place
 from surecode.hybrid.statistics import Statistics
-from surecode.hybrid.weights import Weights
+from surecode.hybrid.titles import Rows, Titles
+from surecode.hybrid.weights import Ground, Weights
 from surecode.lexicon.lexicon import Lexicon
 
 JOINT = (
@@ -34,37 +36,45 @@ JOINT = (
     "the network knows the code",
     "likeliest sibling by terms",
 )
-_NO_SIBLING = -6.0
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read of an encounter, by column of the label space ``[K]``.
+    """What was read of an encounter, by column of the label space.
 
-    ``terms`` are the log-odds of candidates by terms alone, ``places`` where their terms stand.
+    ``logits`` ``[K]`` are the coder's. ``alone`` ``[K]`` are log-odds without the network's say.
+    ``places`` are where the terms of each candidate stand; ``rows`` embed the pieces that were
+    compared with wordings.
     """
 
     logits: NDArray[np.float32]
-    terms: Mapping[int, float]
+    alone: NDArray[np.float64]
     places: Mapping[int, tuple[Place, ...]]
+    rows: Rows = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
 class TermReader:
-    """Terms with what was learned of them; ``joint`` where a network has a say."""
+    """Terms with what was learned of them; ``joint`` where a network has a say.
+
+    ``titles`` where sentences are compared with wordings of codes.
+    """
 
     terms: Terms
     weights: Weights
     joint: LinearModel | None = None
-    _of_space: dict[str, NDArray[np.float64]] = field(
+    titles: Titles | None = None
+    _of_space: dict[str, Ground] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def absent_odds(self, space: LabelSpace) -> NDArray[np.float64]:
-        """Log-odds ``[K]`` of codes that no term names."""
+    def ground(self, space: LabelSpace) -> Ground:
+        """What counts say of a label space."""
         if space.hash not in self._of_space:
-            odds = self.weights.absent_odds(space, self.terms.statistics)
-            self._of_space[space.hash] = odds
+            described = () if self.titles is None else self.titles.codes
+            self._of_space[space.hash] = self.weights.ground(
+                space, self.terms.statistics, described
+            )
         return self._of_space[space.hash]
 
     def __call__(
@@ -73,6 +83,7 @@ class TermReader:
         space: LabelSpace,
         neural: NDArray[np.floating] | None = None,
         columns: Sequence[int] | None = None,
+        rows: Rows | None = None,
     ) -> Reading:
         """Read one encounter.
 
@@ -81,27 +92,29 @@ class TermReader:
             space: K codes; candidates outside are left out.
             neural: the network's logits ``[n]``, for a reader with ``joint``.
             columns: the places ``[n]`` of the network's codes in the label space.
+            rows: of an earlier reading, from which words are deleted.
         """
         proposed = self.weights.candidates(find(encounter, self.terms))
-        lexical = self.weights.odds(proposed, space)
+        near = None if self.titles is None else self.titles.near(encounter, rows)
+        named, alone = self.weights.alone(proposed, self.ground(space), near)
         places = {
             space.index(code): where
             for code, where in zip(proposed.codes, proposed.places, strict=True)
             if code in space
         }
-        logits = self.absent_odds(space).copy()
-        if self.joint is None:
-            for column, odds in lexical.items():
-                logits[column] = odds
-        else:
+        logits = alone
+        if self.joint is not None:
             assert neural is not None  # a hybrid has a network
             assert columns is not None
-            chosen, features = joint_features(lexical, logits, space, neural, columns)
+            chosen, features = joint_features(named, alone, space, neural, columns)
+            logits = alone.copy()
             logits[chosen] = self.joint(features)
-        return Reading(logits.astype(np.float32), lexical, places)
+        return Reading(
+            logits.astype(np.float32), alone, places, {} if near is None else near.rows
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; the lexicon must be hashed."""
+        """Plain JSON values but for ``titles``; the lexicon must be hashed."""
         return {
             "lexicon": self.terms.lexicon.to_dict(),
             "tables": self.terms.tables.to_dict(),
@@ -111,7 +124,7 @@ class TermReader:
         }
 
     @classmethod
-    def from_dict(cls, values: Any) -> TermReader:
+    def from_dict(cls, values: Any, titles: Titles | None = None) -> TermReader:
         """The inverse of :meth:`to_dict`; raises `InputError` on anything else."""
         try:
             lexicon, tables = (Lexicon.from_dict(values[name]) for name in ("lexicon", "tables"))
@@ -120,42 +133,47 @@ class TermReader:
                 Terms.of(lexicon, tables, Statistics.from_dict(values["statistics"])),
                 Weights.from_dict(values["weights"]),
                 None if joint is None else LinearModel.from_dict(joint, len(JOINT)),
+                titles,
             )
         except (KeyError, TypeError):
             raise InputError("terms: damaged; run `surecode train` again") from None
 
 
 def joint_features(
-    lexical: Mapping[int, float],
-    absent: NDArray[np.float64],
+    named: Mapping[int, float],
+    alone: NDArray[np.float64],
     space: LabelSpace,
     neural: NDArray[np.floating],
     columns: Sequence[int],
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Columns ``[n]`` that a term names or the network knows, and their `JOINT` ``[n, J]``."""
+    """Columns ``[n]`` that a term names or the network knows, and their `JOINT` ``[n, J]``.
+
+    ``named`` are log-odds of the codes that a term names, ``alone`` those of all K without a
+    network.
+    """
     said = dict(zip(columns, np.asarray(neural, dtype=np.float64).tolist(), strict=True))
-    chosen = sorted(lexical.keys() | said.keys())
+    chosen = sorted(named.keys() | said.keys())
     best: dict[tuple[str, str], list[float]] = {}
-    for column, odds in lexical.items():
+    for column, odds in named.items():
         code = space.codes[column]
         best.setdefault((code.system, category(code)), []).append(odds)
     rows = []
     for column in chosen:
         code = space.codes[column]
-        odds = lexical.get(column, float(absent[column]))
+        odds = float(alone[column])
         siblings = list(best.get((code.system, category(code)), []))
-        if column in lexical:
+        if column in named:
             siblings.remove(odds)
         z = said.get(column, 0.0)
         rows.append(
             [
                 odds,
-                float(column in lexical),
+                float(column in named),
                 z,
                 max(z, -2.0) if column in said else 0.0,
                 z * odds,
                 float(column in said),
-                max(siblings, default=_NO_SIBLING),
+                max(siblings, default=NO_SIBLING),
             ]
         )
     features = np.array(rows, dtype=np.float64).reshape(len(chosen), len(JOINT))

@@ -7,7 +7,7 @@ commas drowns in the mean over a long sentence. Price: most text is embedded twi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from surecode.coder.encoder import load_tokenizer
 from surecode.coder.heads.embed import embed_descriptions
 from surecode.coder.network import Network
 from surecode.data.windows import Windower
-from surecode.encounter import Encounter, Span
+from surecode.encounter import Document, Encounter, Span
 from surecode.evidence.assertion import assertion
 from surecode.evidence.sections import sections
 from surecode.settings import AdapterSettings, EncoderSettings, HeadSettings
@@ -65,9 +65,9 @@ def _inside(span: Span, other: Span) -> bool:
     )
 
 
-def doubtful(encounter: Encounter, spans: Sequence[Span]) -> NDArray[np.bool_]:
+def doubtful(documents: Iterable[Document], spans: Sequence[Span]) -> NDArray[np.bool_]:
     """Which pieces speak against a code: negated, hypothetical or of the family; ``[S]``."""
-    texts = {document.document_id: document.text for document in encounter.documents}
+    texts = {document.document_id: document.text for document in documents}
     found = {name: sections(text) for name, text in texts.items()}
     return np.array(
         [
@@ -78,11 +78,11 @@ def doubtful(encounter: Encounter, spans: Sequence[Span]) -> NDArray[np.bool_]:
     )
 
 
-def pieces(encounter: Encounter) -> list[Span]:
-    """Sentences and clauses of an encounter's documents, in reading order; none twice."""
+def pieces(documents: Iterable[Document]) -> list[Span]:
+    """Sentences and clauses of documents, in reading order; none twice."""
     return [
         Span(document.document_id, start, end)
-        for document in encounter.documents
+        for document in documents
         for start, end in sorted(set(_pieces(document.text)))
     ]
 
@@ -160,5 +160,5 @@ class Embedder:
     def sentences(self, encounter: Encounter) -> tuple[list[Span], NDArray[np.float32]]:
         """The pieces of an encounter and their embeddings ``[S, D]``."""
         texts = {document.document_id: document.text for document in encounter.documents}
-        spans = pieces(encounter)
+        spans = pieces(encounter.documents)
         return spans, self([texts[s.document_id][s.start : s.end] for s in spans])

@@ -2,39 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surecode.codes.label_space import LabelSpace
+from surecode.encounter import Code
 from surecode.errors import InputError
 from surecode.hybrid.absent import Absent
 from surecode.hybrid.candidates import FEATURES, Candidates, candidates
 from surecode.hybrid.found import Found
+from surecode.hybrid.likeness import Background, Likeness
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.marks import Marks
 from surecode.hybrid.sites import Sites
 from surecode.hybrid.statistics import Statistics
+from surecode.hybrid.titles import Near
 from surecode.lexicon.senses import rules_hash
 
 
 @dataclass(frozen=True)
+class Ground:
+    """What counts say of a label space of K codes, before any encounter is read.
+
+    ``absent`` are log-odds ``[K]`` of codes that are no candidates, ``background`` what is counted
+    of M codes that have wordings, ``columns`` their places in the label space ``[M]``.
+    """
+
+    space: LabelSpace
+    absent: NDArray[np.float64]
+    background: Background | None
+    columns: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class Weights:
-    """Which places people mark, how features weigh, and how likely what no term names is."""
+    """Which places people mark, how features weigh, and how likely what no term names is.
+
+    ``likeness`` is what similarity to wordings adds, for a coder that looks at it.
+    """
 
     marks: Marks | None
     model: LinearModel
     absent: Absent
+    likeness: Likeness | None = None
 
     @classmethod
-    def learn(cls, groups: Sequence[Sequence[Found]]) -> Weights:
+    def learn(
+        cls,
+        groups: Sequence[Sequence[Found]],
+        codes: Sequence[Code] = (),
+        near: Mapping[str, Near] | None = None,
+    ) -> Weights:
         """Learn from what was found in groups of encounters, each by terms of the others.
 
         Places of a group are judged by what the other groups say of marks; where some group has no
         other that people marked anything in, no place is judged.
+
+        Args:
+            groups: what was found.
+            codes: the M described codes, for a coder that looks at similarity.
+            near: by encounter, how near it comes to these; none of encounters not in English.
         """
         sites = [[Sites.of(found) for found in group] for group in groups]
         by_group = [
@@ -47,7 +78,7 @@ class Weights:
             for group, marks in zip(sites, by_group, strict=True)
             for one in group
         ]
-        return cls(
+        learned = cls(
             Marks.learn([one for group in sites for one in group]) if judged else None,
             _model(read),
             Absent.learn(
@@ -56,21 +87,71 @@ class Weights:
                 [found.statistics.known for found, _ in read],
             ),
         )
+        return replace(learned, likeness=learned._alike(read, codes, near)) if near else learned
+
+    def _alike(
+        self,
+        read: Sequence[tuple[Found, Candidates]],
+        codes: Sequence[Code],
+        near: Mapping[str, Near],
+    ) -> Likeness:
+        """Learn what similarity adds to what terms say of these encounters."""
+        by_fold: dict[int, Background] = {}
+
+        def background(statistics: Statistics) -> Background:
+            key = id(statistics)  # one for each fold, and alive as long as what was found
+            if key not in by_fold:
+                by_fold[key] = Background.of(codes, statistics, self.absent)
+            return by_fold[key]
+
+        return Likeness.learn(
+            (
+                background(found.statistics),
+                near[found.encounter.encounter_id].placed,
+                self._odds(proposed),
+                found.encounter.code_set,
+            )
+            for found, proposed in read
+            if found.encounter.encounter_id in near
+        )
 
     def candidates(self, found: Found) -> Candidates:
         """The candidates of what was found in an encounter."""
         return _proposed(Sites.of(found), self.marks)
 
-    def odds(self, proposed: Candidates, space: LabelSpace) -> dict[int, float]:
-        """Log-odds of the candidates inside the label space, by column."""
+    def alone(
+        self, proposed: Candidates, ground: Ground, near: Near | None = None
+    ) -> tuple[dict[int, float], NDArray[np.float64]]:
+        """Log-odds by terms, and similarity where there is any, with no network beside them.
+
+        Returns:
+            Those of the candidates inside the label space by column, and of all its codes ``[K]``.
+        """
+        space, odds = ground.space, self._odds(proposed)
+        columns = {space.index(code): z for code, z in odds.items() if code in space}
+        logits = ground.absent.copy()
+        logits[list(columns)] = list(columns.values())
+        if near is not None and self.likeness is not None and ground.background is not None:
+            places, values = self.likeness(ground.background, near.placed, odds)
+            logits[ground.columns[places]] = values
+            columns = {column: float(logits[column]) for column in columns}
+        return columns, logits
+
+    def _odds(self, proposed: Candidates) -> dict[Code, float]:
         if not proposed.codes:
             return {}
-        pairs = zip(proposed.codes, self.model(proposed.features).tolist(), strict=True)
-        return {space.index(code): value for code, value in pairs if code in space}
+        return dict(zip(proposed.codes, self.model(proposed.features).tolist(), strict=True))
 
-    def absent_odds(self, space: LabelSpace, statistics: Statistics) -> NDArray[np.float64]:
-        """Log-odds ``[K]`` of codes that are no candidates."""
-        return np.array(self.absent.log_odds(space.codes, statistics), dtype=np.float64)
+    def ground(
+        self, space: LabelSpace, statistics: Statistics, described: Sequence[Code] = ()
+    ) -> Ground:
+        """What counts say of a label space; M of its codes are ``described``."""
+        return Ground(
+            space,
+            np.array(self.absent.log_odds(space.codes, statistics), dtype=np.float64),
+            Background.of(described, statistics, self.absent) if described else None,
+            np.array([space.index(code) for code in described], dtype=np.int64),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -80,6 +161,7 @@ class Weights:
             "senses": rules_hash(),
             "model": self.model.to_dict(),
             "absent": self.absent.to_dict(),
+            "likeness": None if self.likeness is None else self.likeness.to_dict(),
         }
 
     @classmethod
@@ -94,11 +176,12 @@ class Weights:
                 "terms: they were learned with other rules of senses; run `surecode train` again"
             )
         try:
-            marks = values["marks"]
+            marks, likeness = values["marks"], values["likeness"]
             return cls(
                 None if marks is None else Marks.from_dict(marks),
                 LinearModel.from_dict(values["model"], len(FEATURES)),
                 Absent.from_dict(values["absent"]),
+                None if likeness is None else Likeness.from_dict(likeness),
             )
         except (KeyError, TypeError):
             raise InputError("terms: damaged; run `surecode train` again") from None

@@ -1,0 +1,72 @@
+"""What an encounter's sentences say of codes by their wordings alone, whether a term stands or not.
+
+Wordings are those of the tables, in English, so only documents that are not known to be in another
+language are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surecode.encounter import Code, Document, Encounter
+from surecode.hybrid.sentences import Embedder, doubtful, pieces, units
+from surecode.hybrid.similarity import DescriptionSimilarity, Placed
+from surecode.lexicon.documents import document_language
+
+Rows = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Near:
+    """How near an encounter comes to each of M described codes; ``rows`` embed its pieces."""
+
+    placed: Placed
+    rows: Rows = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Titles:
+    """The wordings of M codes, and what embeds sentences as it embedded them."""
+
+    similarity: DescriptionSimilarity
+    embed: Embedder
+
+    @property
+    def codes(self) -> tuple[Code, ...]:
+        """The M codes."""
+        return self.similarity.codes
+
+    def near(self, encounter: Encounter, rows: Rows | None = None) -> Near | None:
+        """Read an encounter; None where it has no sentence in English.
+
+        Args:
+            encounter: its gold is not looked at.
+            rows: embeddings of pieces by their text, which are not made again: those of the
+                encounter before words were deleted from it.
+        """
+        documents = [one for one in encounter.documents if is_english(one)]
+        spans = pieces(documents)
+        if not spans:
+            return None
+        texts = {document.document_id: document.text for document in documents}
+        said = [texts[span.document_id][span.start : span.end] for span in spans]
+        known = dict(rows or {})
+        if lacking := [text for text in dict.fromkeys(said) if text not in known]:
+            known |= zip(lacking, self.embed(lacking), strict=True)
+        sentences = np.stack([known[text] for text in said])
+        placed = self.similarity.placed(sentences, units(spans), doubtful(documents, spans))
+        return Near(placed, known)
+
+    def with_codes(self, codes: Sequence[Code], wordings: Sequence[Sequence[str]]) -> Titles:
+        """These and more codes, each with at least one wording."""
+        more = DescriptionSimilarity.build(codes, wordings, self.embed, self.similarity.encoder)
+        return replace(self, similarity=self.similarity.joined(more))
+
+
+def is_english(document: Document) -> bool:
+    """Whether a document is English, or too short to tell."""
+    return document_language(document.text) in ("en", None)
