@@ -59,13 +59,17 @@ class CoderKindSettings(Settings):
     ``tables`` are code systems whose titles and inclusion terms are looked for, and whose codes a
     coder may assign that no training encounter has; ``terms`` are a user's own lists of terms.
     Where network and terms disagree on a code that is assigned, the model of both has weighed them;
-    ``review`` sends the encounter to a person all the same.
+    ``review`` sends the encounter to a person all the same. ``similarity`` compares the sentences
+    of English documents with the wordings of codes, by the encoder as it comes: with those of the
+    label space, or of every code of the tables that may be billed and has no seventh character;
+    these then belong to the label space.
     """
 
     kind: Literal["neural", "lexicon", "hybrid"]
     tables: tuple[Literal["ICD-10-CM"], ...]
     terms: tuple[Path, ...]
     disagreement: Literal["weigh", "review"]
+    similarity: Literal["none", "label_space", "tables"]
 
 
 class EncoderSettings(Settings):

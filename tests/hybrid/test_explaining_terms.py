@@ -123,11 +123,12 @@ def test_parts_are_what_each_would_say_alone(by_both: Coder, corpus: list[Encoun
             if knows:
                 z = float(output.neural[COLUMNS.index(position)])
                 assert parts["network"] == pytest.approx(1 / (1 + np.exp(-z)))
-            odds = output.reading.terms.get(
-                position, float(by_both.terms.absent_odds(by_both.label_space)[position])
-            )
+            odds = output.reading.alone[position]
+            named = position in output.reading.places
+            if not named:
+                assert odds == by_both.terms.ground(by_both.label_space).absent[position]
             assert parts["terms"] == pytest.approx(1 / (1 + np.exp(-odds)))
-            seen.add((knows, position in output.reading.terms))
+            seen.add((knows, named))
     assert seen == {(True, True), (True, False), (False, True), (False, False)}
 
 

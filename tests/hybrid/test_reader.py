@@ -37,7 +37,7 @@ def test_terms_alone_candidates_by_the_model_and_others_by_frequency(
     corpus: list[Encounter], learned: Learned, space: LabelSpace
 ) -> None:
     reader = learned.reader
-    absent = reader.weights.absent_odds(space, reader.terms.statistics)
+    absent = reader.ground(space).absent
     for encounter in corpus[:8]:
         reading = reader(encounter, space)
         found = reader.weights.candidates(find(encounter, reader.terms))
@@ -46,7 +46,7 @@ def test_terms_alone_candidates_by_the_model_and_others_by_frequency(
         for code, value in zip(found.codes, odds, strict=True):
             expected[space.index(code)] = value
         np.testing.assert_array_equal(reading.logits, expected.astype(np.float32))
-        assert set(reading.terms) == set(reading.places) == {space.index(c) for c in found.codes}
+        assert set(reading.places) == {space.index(c) for c in found.codes}
 
 
 def test_with_no_weight_on_the_network_the_order_is_that_of_the_terms(
@@ -79,9 +79,9 @@ def test_a_code_that_neither_knows_has_its_absent_odds(
     compared = 0
     for encounter in corpus[:10]:
         reading = both(encounter, space, np.array([2.0, -1.0]), columns)
-        unknown = sorted(set(range(len(space))) - {1, 4} - set(reading.terms))
+        unknown = sorted(set(range(len(space))) - {1, 4} - set(reading.places))
         np.testing.assert_array_equal(
-            reading.logits[unknown], both.absent_odds(space)[unknown].astype(np.float32)
+            reading.logits[unknown], both.ground(space).absent[unknown].astype(np.float32)
         )
         compared += len(unknown)
     assert compared > 20
@@ -89,9 +89,9 @@ def test_a_code_that_neither_knows_has_its_absent_odds(
 
 def test_joint_features_by_hand() -> None:
     codes = [Code("ICD-10-CM", value) for value in ("I10", "R05.8", "R05.9", "R50.9")]
-    space, absent = LabelSpace(tuple(codes)), np.array([-4.0, -5.0, -6.0, -7.0])
+    space, alone = LabelSpace(tuple(codes)), np.array([-4.0, 0.5, 2.0, -7.0])
     chosen, rows = joint_features(
-        {1: 0.5, 2: 2.0}, absent, space, np.array([-3.0, 1.0]), np.array([0, 2], dtype=np.intp)
+        {1: 0.5, 2: 2.0}, alone, space, np.array([-3.0, 1.0]), np.array([0, 2], dtype=np.intp)
     )
     assert chosen.tolist() == [0, 1, 2]
     assert rows.tolist() == [
@@ -99,7 +99,7 @@ def test_joint_features_by_hand() -> None:
         [0.5, 1.0, 0.0, 0.0, 0.0, 0.0, 2.0],
         [2.0, 1.0, 1.0, 1.0, 2.0, 1.0, 0.5],
     ]
-    none, empty = joint_features({}, absent, space, np.array([]), np.array([], dtype=np.intp))
+    none, empty = joint_features({}, alone, space, np.array([]), np.array([], dtype=np.intp))
     assert (none.shape, empty.shape) == ((0,), (0, len(JOINT)))
 
 
@@ -118,9 +118,9 @@ def test_absent_odds_are_those_of_the_label_space_that_is_asked_for(
     learned: Learned, space: LabelSpace
 ) -> None:
     small = LabelSpace(space.codes[:3])
-    assert learned.reader.absent_odds(space).shape == (len(space),)
+    assert learned.reader.ground(space).absent.shape == (len(space),)
     np.testing.assert_array_equal(
-        learned.reader.absent_odds(small), learned.reader.absent_odds(space)[:3]
+        learned.reader.ground(small).absent, learned.reader.ground(space).absent[:3]
     )
 
 

@@ -102,6 +102,8 @@ def add_codes(
         elif coder.terms is not None:
             more = grown_terms(coder.terms, added, texts)
             write_json(draft / layout.TERMS, more.to_dict())
+            if more.titles is not None:
+                more.titles.similarity.write(draft / layout.SIMILARITY)
         space.write(draft / layout.LABEL_SPACE)
         _move_offsets(draft / layout.CALIBRATOR, coder, space)
         _note_on_card(draft / layout.CARD, added)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from surecode.codes.descriptions import wordings
 from surecode.encounter import Code
 from surecode.hybrid.found import Terms
 from surecode.hybrid.reader import TermReader
@@ -32,4 +33,9 @@ def grown_terms(reader: TermReader, added: Sequence[Code], texts: Sequence[str])
     ]
     known = reader.terms
     grown = Terms.of(known.lexicon, known.tables.with_terms(terms), known.statistics)
-    return replace(reader, terms=grown)
+    titles = reader.titles
+    if titles is not None:
+        official = [wordings(code) for code in added]
+        given = [some or [text] for some, text in zip(official, texts, strict=True)]
+        titles = titles.with_codes(added, given)
+    return replace(reader, terms=grown, titles=titles)

@@ -28,6 +28,9 @@ from surecode.errors import InputError
 from surecode.evidence.policy import EvidencePolicy
 from surecode.files import read_json, write_json
 from surecode.hybrid.reader import TermReader
+from surecode.hybrid.sentences import Embedder
+from surecode.hybrid.similarity import DescriptionSimilarity
+from surecode.hybrid.titles import Titles
 
 TRAIN = "run `surecode train` again, or fetch the bundle anew"
 CALIBRATE = "run `surecode calibrate` again, or fetch the bundle anew"
@@ -81,8 +84,9 @@ def load_trained(folder: Path, runtime: Runtime | None = None) -> Coder:
             columns = tuple(label_space.index(code) for code in space.codes)
         network, model = _network(folder, settings, len(space), chosen)
     if settings.kind != "neural":
-        terms = TermReader.from_dict(read_json(folder / layout.TERMS, TRAIN))
-        if (terms.joint is None) != (network is None):
+        titles = _titles(folder, settings)
+        terms = TermReader.from_dict(read_json(folder / layout.TERMS, TRAIN), titles)
+        if (terms.joint is None) != (network is None) or not terms.is_whole:
             raise InputError(f"{folder / layout.TERMS}: is of another kind of coder; {TRAIN}")
     coder = _coder(folder, settings, network, label_space, chosen)
     hashes = {
@@ -94,6 +98,8 @@ def load_trained(folder: Path, runtime: Runtime | None = None) -> Coder:
     }
     if terms is not None:
         hashes["terms"] = file_sha256(folder / layout.TERMS)
+    if terms is not None and terms.titles is not None:
+        hashes["similarity"] = file_sha256(folder / layout.SIMILARITY)
     return replace(
         coder,
         hashes=hashes,
@@ -148,6 +154,15 @@ def _network(
     network.eval().requires_grad_(False)
     as_coding(network, runtime)
     return network, weights.sha256
+
+
+def _titles(folder: Path, settings: CoderSettings) -> Titles | None:
+    """Wordings of codes, with the encoder that embedded them, where the coder looks at them."""
+    if not (folder / layout.SIMILARITY).exists():
+        return None
+    similarity = DescriptionSimilarity.read(folder / layout.SIMILARITY)
+    encoder = settings.encoder.model_copy(update={"sha256": similarity.encoder})
+    return Titles(similarity, Embedder.load(encoder))
 
 
 def read_runtime(folder: Path) -> Runtime:

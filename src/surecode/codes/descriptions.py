@@ -17,13 +17,18 @@ from surecode.errors import InputError
 
 def describe(code: Code) -> str | None:
     """Title and inclusion terms of an ICD-10-CM code; None for every other code."""
+    return "; ".join(wordings(code)) or None
+
+
+def wordings(code: Code) -> list[str]:
+    """Title and inclusion terms of an ICD-10-CM code, each by itself; none of every other code."""
     heading = title(code)
     if heading is None:
-        return None
+        return []
     import simple_icd_10_cm
 
     terms = map(str, simple_icd_10_cm.get_inclusion_term(code.value))
-    return "; ".join(dict.fromkeys([heading, *terms]))
+    return list(dict.fromkeys([heading, *terms]))
 
 
 def description_texts(codes: Sequence[Code], path: Path | None) -> list[str | None]:

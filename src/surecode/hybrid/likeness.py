@@ -254,9 +254,7 @@ def _likeliest_sibling(
     return found
 
 
-def _fit(
-    features: NDArray[np.float64], right: NDArray[np.bool_], every: int
-) -> LinearModel | None:
+def _fit(features: NDArray[np.float64], right: NDArray[np.bool_], every: int) -> LinearModel | None:
     """Log-odds as all rows would give them; of those that are not right one in so many is here."""
     if not len(right):
         return None

@@ -18,7 +18,8 @@ class Place:
         spans: where its words stand.
         source: where the term comes from.
         rule: its stable name.
-        match: how loosely it fits; ``scattered`` where its words stand apart.
+        match: how loosely it fits; ``scattered`` where its words stand apart, ``similar`` where it
+            is a sentence that comes near to a wording.
         probability: P(code | the term is found).
         meant: how it is meant.
         marked: P(people mark exactly this place for the code), from the words around (`marks`), or

@@ -7,7 +7,8 @@ network's logit; it also sees codes that the network knows and no term names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,12 +19,14 @@ from surecode.codes.label_space import LabelSpace
 from surecode.codes.systems import category
 from surecode.encounter import Encounter
 from surecode.errors import InputError
+from surecode.evidence.assertion import assertion
+from surecode.evidence.sections import sections
 from surecode.hybrid.found import Terms, find
 from surecode.hybrid.likeness import NO_SIBLING
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.place import Place
 from surecode.hybrid.statistics import Statistics
-from surecode.hybrid.titles import Rows, Titles
+from surecode.hybrid.titles import Near, Rows, Titles
 from surecode.hybrid.weights import Ground, Weights
 from surecode.lexicon.lexicon import Lexicon
 
@@ -36,6 +39,8 @@ JOINT = (
     "the network knows the code",
     "likeliest sibling by terms",
 )
+# A sentence is quoted for a code that no term names where its log-odds by wordings are larger.
+_QUOTED = -1.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,11 @@ class TermReader:
     _of_space: dict[str, Ground] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the wordings are there whose similarity was learned to be weighed."""
+        return (self.titles is None) == (self.weights.likeness is None)
 
     def ground(self, space: LabelSpace) -> Ground:
         """What counts say of a label space."""
@@ -109,9 +119,32 @@ class TermReader:
             chosen, features = joint_features(named, alone, space, neural, columns)
             logits = alone.copy()
             logits[chosen] = self.joint(features)
-        return Reading(
-            logits.astype(np.float32), alone, places, {} if near is None else near.rows
-        )
+        if near is None:
+            return Reading(logits.astype(np.float32), alone, places)
+        places |= self._alike(encounter, space, near, alone, places)
+        return Reading(logits.astype(np.float32), alone, places, near.rows)
+
+    def _alike(
+        self,
+        encounter: Encounter,
+        space: LabelSpace,
+        near: Near,
+        alone: NDArray[np.float64],
+        named: Collection[int],
+    ) -> dict[int, tuple[Place, ...]]:
+        """The sentences that speak for likely codes that no term names."""
+        assert self.titles is not None  # something is near to them
+        columns = self.ground(space).columns
+        found: dict[int, tuple[Place, ...]] = {}
+        for m in np.flatnonzero(alone[columns] > _QUOTED).tolist():
+            if (column := int(columns[m])) not in named:
+                span = near.spans[near.placed.sentence[m]]
+                text = encounter.text(span.document_id)
+                meant = assertion(text, span.start, span.end, sections(text))
+                p = 1.0 / (1.0 + math.exp(-alone[column]))
+                rule = f"{self.titles.codes[m]}:similar"
+                found[column] = (Place((span,), "title", rule, "similar", p, meant, p),)
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values but for ``titles``; the lexicon must be hashed."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from surecode.encounter import Code, Document, Encounter
+from surecode.encounter import Code, Document, Encounter, Span
 from surecode.hybrid.sentences import Embedder, doubtful, pieces, units
 from surecode.hybrid.similarity import DescriptionSimilarity, Placed
 from surecode.lexicon.documents import document_language
@@ -22,9 +22,13 @@ Rows = Mapping[str, NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Near:
-    """How near an encounter comes to each of M described codes; ``rows`` embed its pieces."""
+    """How near an encounter comes to each of M described codes.
+
+    ``spans`` are its pieces, which ``placed`` counts, and ``rows`` their embeddings by their text.
+    """
 
     placed: Placed
+    spans: Sequence[Span] = ()
     rows: Rows = field(default_factory=dict, repr=False, compare=False)
 
 
@@ -59,7 +63,7 @@ class Titles:
             known |= zip(lacking, self.embed(lacking), strict=True)
         sentences = np.stack([known[text] for text in said])
         placed = self.similarity.placed(sentences, units(spans), doubtful(documents, spans))
-        return Near(placed, known)
+        return Near(placed, spans, known)
 
     def with_codes(self, codes: Sequence[Code], wordings: Sequence[Sequence[str]]) -> Titles:
         """These and more codes, each with at least one wording."""

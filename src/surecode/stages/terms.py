@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from surecode.bundle import layout
 from surecode.codes.axes import composed
+from surecode.codes.descriptions import wordings
 from surecode.codes.label_space import LabelSpace
 from surecode.codes.releases import valid_codes
 from surecode.codes.systems import system_of
@@ -24,6 +25,9 @@ from surecode.errors import InputError
 from surecode.files import whole, write_json
 from surecode.hybrid.found import TABLES
 from surecode.hybrid.learn import Learned, learn
+from surecode.hybrid.sentences import Embedder
+from surecode.hybrid.similarity import DescriptionSimilarity
+from surecode.hybrid.titles import Titles, is_english
 from surecode.lexicon.documents import check_language
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.scattered import ScatteredTerms
@@ -36,6 +40,8 @@ from surecode.stages.run_folder import RunFolder
 LEARNING: tuple[Split, ...] = ("train", "tune")
 # The release of the one table at hand.
 _RELEASE = {"ICD-10-CM": "FY2026"}
+# Six characters and the dot: a seventh tells which visit it is.
+_LONGEST = 7
 
 
 def with_terms(config: Config, encounters: Iterable[Encounter]) -> LabelSpace:
@@ -55,6 +61,8 @@ def with_terms(config: Config, encounters: Iterable[Encounter]) -> LabelSpace:
     tables = systems & set(config.coder.tables)
     if tables:
         codes |= _named(some, tables)
+        if config.coder.similarity == "tables" and _has_english(some):
+            codes |= {code for code in _billable(tables) if len(code.value) <= _LONGEST}
     return LabelSpace(tuple(sorted(code for code in codes if code.system in systems)))
 
 
@@ -74,6 +82,7 @@ def learn_terms(
 ) -> Learned:
     """Learn the terms, put them into the bundle, and keep tune's cross-fitted logits."""
     train, tune = (folder.encounters(split) for split in LEARNING)
+    similar = _titles(config, space, [*train, *tune])
     learned = learn(
         train,
         tune,
@@ -82,10 +91,15 @@ def learn_terms(
         space,
         neural=neural,
         columns=columns,
+        similar=similar,
         seed=config.seed,
         progress=config.trainer.progress,
     )
     write_json(folder.bundle / layout.TERMS, learned.reader.to_dict())
+    if similar is None:
+        (folder.bundle / layout.SIMILARITY).unlink(missing_ok=True)
+    else:
+        similar.similarity.write(folder.bundle / layout.SIMILARITY)
     rows = [
         {"encounter_id": name, "logits": logits.tolist()} for name, logits in learned.tune.items()
     ]
@@ -117,13 +131,32 @@ def tune_logits(
     return np.array(rows, dtype=np.float32)
 
 
-def _named(encounters: Sequence[Encounter], tables: Iterable[str]) -> set[Code]:
-    codes = [
+def _titles(config: Config, space: LabelSpace, encounters: Iterable[Encounter]) -> Titles | None:
+    """Wordings to compare sentences with; None where the coder looks at none or none is read."""
+    if config.coder.similarity == "none" or not _has_english(encounters):
+        return None
+    given = {code: some for code in space.codes if (some := wordings(code))}
+    if not given:
+        return None
+    embed = Embedder.load(config.encoder)
+    codes, texts = list(given), list(given.values())
+    return Titles(DescriptionSimilarity.build(codes, texts, embed, embed.encoder), embed)
+
+
+def _has_english(encounters: Iterable[Encounter]) -> bool:
+    return any(is_english(document) for e in encounters for document in e.documents)
+
+
+def _billable(tables: Iterable[str]) -> list[Code]:
+    return [
         Code(system, value)
         for system in sorted(tables)
         for value in sorted(valid_codes(system, _RELEASE[system]) or ())
     ]
-    titles = ScatteredTerms(Lexicon.build(table_terms(codes)), TABLES)
+
+
+def _named(encounters: Sequence[Encounter], tables: Iterable[str]) -> set[Code]:
+    titles = ScatteredTerms(Lexicon.build(table_terms(_billable(tables))), TABLES)
     groups = {
         scatter.group
         for encounter in encounters
