@@ -134,7 +134,6 @@ def test_there_and_back(corpus: list[Encounter], learned: Learned, space: LabelS
             first = reader(encounter, space, drawn(2), columns)
             second = again(encounter, space, drawn(2), columns)
             assert first.logits.tobytes() == second.logits.tobytes()
-            assert first.terms == second.terms
             assert first.places == second.places
 
 
