@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +43,30 @@ def closed_port() -> Iterator[int]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
+
+
+def test_runs_that_begin_a_database_at_once_all_open_it(tmp_path: Path) -> None:
+    """MLflow itself fails in all but one: "table experiments already exists"."""
+    uri = f"sqlite:///{tmp_path / 'new.db'}"
+    words = (
+        "import sys, time; from surecode.registry.tracking import connect; "
+        "from surecode.settings import TrackingSettings; sys.stdin.read(); "
+        f"connect(TrackingSettings(**{TrackingSettings(uri=uri, experiment='e').model_dump()!r}))"
+    )
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", words], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    time.sleep(8)  # all have imported MLflow and wait for their input to end
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.close()
+    for process in started:
+        assert process.stderr is not None
+        said = process.stderr.read()
+        assert process.wait() == 0, said
 
 
 @pytest.mark.parametrize("act", [point_to, connect])

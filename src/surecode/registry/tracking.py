@@ -6,13 +6,15 @@ the same run. Parameters, figures and pictures go to MLflow; patient text never 
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import sqlite3
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 import logging
 
 import mlflow
+from filelock import FileLock
 from mlflow.entities import RunStatus
 from mlflow.exceptions import MlflowException
 from pytorch_lightning.loggers import MLFlowLogger
@@ -93,13 +96,23 @@ def connect(settings: TrackingSettings) -> None:
     """
     point_to(settings)
     try:
-        mlflow.search_experiments(max_results=1)
+        with _one_at_a_time(database_file(settings.uri)):
+            mlflow.search_experiments(max_results=1)
     except Exception as error:  # every store and every database driver has errors of its own
         reason = str(error).splitlines()[0][:120]
         raise InputError(
             f"tracking.uri={settings.uri}: cannot be opened ({reason}); "
             "correct it or start the server"
         ) from None
+
+
+def _one_at_a_time(database: Path | None) -> AbstractContextManager[object]:
+    """A lock while MLflow makes a new database, which fails where two runs begin it at once."""
+    if database is None or not database.parent.is_dir():
+        return nullcontext()
+    name = hashlib.sha256(str(database.resolve()).encode()).hexdigest()[:16]
+    # Not beside the database: the folder is the user's, and some systems leave the lock's file.
+    return FileLock(Path(tempfile.gettempdir()) / f"surecode-{os.getuid()}-{name}.lock", timeout=60)
 
 
 def database_file(uri: str) -> Path | None:
