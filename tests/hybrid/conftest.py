@@ -8,13 +8,19 @@ from datetime import date
 
 import pytest
 
+from surecode.codes.descriptions import wordings as official_wordings
 from surecode.codes.label_space import LabelSpace
+from surecode.config import compose_config, parse
 from surecode.encounter import Code, Document, Encounter, Evidence, GoldCode, Span
 from surecode.hybrid.found import Terms
 from surecode.hybrid.learn import Learned, learn
+from surecode.hybrid.sentences import Embedder
+from surecode.hybrid.similarity import DescriptionSimilarity
+from surecode.hybrid.titles import Titles
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.terms_table import table_terms
 from surecode.lexicon.terms_training import training_terms
+from surecode.settings import Config
 
 # Value, wordings and how often of 10 encounters, so that frequencies differ.
 _WORDINGS = {
@@ -80,6 +86,15 @@ def terms(corpus: list[Encounter], space: LabelSpace) -> Terms:
     """Terms of the first thirty and of the tables."""
     lexicon = Lexicon.build(training_terms(corpus[:30])).hashed()
     return Terms.learn(corpus[:30], lexicon, Lexicon.build(table_terms(space.codes)).hashed())
+
+
+@pytest.fixture(scope="session")
+def titles(space: LabelSpace) -> Titles:
+    """The wordings of the codes, embedded by the default encoder."""
+    embed = Embedder.load(parse(Config, compose_config("run", ["specialty=radiology"])).encoder)
+    texts = [official_wordings(code) for code in space.codes]
+    similarity = DescriptionSimilarity.build(space.codes, texts, embed, embed.encoder)
+    return Titles(similarity, embed)
 
 
 Learn = Callable[..., Learned]

@@ -16,6 +16,7 @@ from surecode.errors import InputError
 from surecode.hybrid.candidates import candidates
 from surecode.hybrid.found import Terms, find
 from surecode.hybrid.learn import FOLDS, Learned, learn
+from surecode.hybrid.titles import Titles
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.terms_table import table_terms
 from surecode.lexicon.terms_training import training_terms, words_of
@@ -42,18 +43,20 @@ def planted(encounter: Encounter, code: Code) -> Encounter:
     )
 
 
+@pytest.mark.parametrize("similarity", [False, True], ids=["terms", "terms and similarity"])
 def test_tunes_logits_are_the_same_whatever_the_encounters_gold(
-    corpus: list[Encounter], learned_of: Learn
+    corpus: list[Encounter], learned_of: Learn, titles: Titles, similarity: bool
 ) -> None:
     """To the last bit: neither terms nor weights that read an encounter saw its fold's gold."""
-    before = learned_of(corpus)
+    more = {"similar": titles} if similarity else {}
+    before = learned_of(corpus, **more)
     fold = folds_of([e.patient_id for e in corpus], FOLDS, 0)
     for place in (27, 33, 39):
         one = corpus[place]
         gold = (GoldCode(Code("ICD-10-CM", "D62"), 1),)
         changed = [*corpus]
         changed[place] = replace(one, codes=gold, evidence=())
-        after = learned_of(changed)
+        after = learned_of(changed, **more)
         for encounter, k in zip(corpus, fold, strict=True):
             if encounter.encounter_id in before.tune and k == fold[place]:
                 name = encounter.encounter_id

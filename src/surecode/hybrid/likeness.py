@@ -44,6 +44,7 @@ NEAREST = 400
 _FEWEST = 30
 # Of the codes that are not gold, one in so many teaches: those that no term names are many.
 _EVERY = {"named": 1, "known": 10, "strange": 10, "taken": 10}
+_FURTHEST = 6.0  # standard deviations from the mean of what a model was taught by
 _KINDS = ("named", "known", "strange")
 
 
@@ -141,7 +142,7 @@ class Likeness:
             model = {"named": self.named, "known": self.known, "strange": self.strange}[kind]
             if model is not None and len(chosen):
                 places.append(chosen)
-                values.append(model(features))
+                values.append(model(_within(model, features)))
         if not places:
             return np.empty(0, dtype=np.int64), np.empty(0)
         return np.concatenate(places), np.concatenate(values)
@@ -252,6 +253,12 @@ def _likeliest_sibling(
         if z == largest[number]:
             found[place] = second[number]
     return found
+
+
+def _within(model: LinearModel, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Features, none further out than training tells anything of: a chapter nobody coded, say."""
+    mean, scale = np.array(model.mean), np.array(model.scale)
+    return np.clip(features, mean - _FURTHEST * scale, mean + _FURTHEST * scale)
 
 
 def _fit(features: NDArray[np.float64], right: NDArray[np.bool_], every: int) -> LinearModel | None:

@@ -1,0 +1,80 @@
+"""How near an encounter comes to wordings: what is read, and what is not embedded again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surecode.encounter import Code, Document, Encounter
+from surecode.hybrid.titles import Titles, is_english
+
+FEVER, COUGH = (Code("ICD-10-CM", value) for value in ("R50.9", "R05.9"))
+SPANISH = "El paciente fue visto en la consulta por los síntomas que se citan y no tiene fiebre."
+
+
+def test_the_sentence_that_comes_nearest_to_a_code_is_its_own(
+    titles: Titles, encounter_of: Callable[..., Encounter]
+) -> None:
+    note = encounter_of("He has a dry cough. There was high fever.", "Plan: rest.")
+    near = titles.near(note)
+    assert near is not None
+    for code, words in ((FEVER, "fever"), (COUGH, "cough")):
+        span = near.spans[near.placed.sentence[titles.codes.index(code)]]
+        assert words in note.text(span.document_id)[span.start : span.end]
+    fever, cough = (near.placed.cosine[titles.codes.index(code)] for code in (FEVER, COUGH))
+    other = np.delete(near.placed.cosine, [titles.codes.index(c) for c in (FEVER, COUGH)])
+    assert min(fever, cough) > other.max()
+
+
+def test_documents_in_another_language_are_not_read(
+    titles: Titles, encounter_of: Callable[..., Encounter]
+) -> None:
+    english = encounter_of("He has a dry cough.")
+    spanish = Document("es", "note", SPANISH)
+    assert [is_english(d) for d in (*english.documents, spanish)] == [True, False]
+    both = replace(english, documents=(*english.documents, spanish))
+    alone, beside = titles.near(english), titles.near(both)
+    assert alone is not None
+    assert beside is not None
+    assert alone.spans == beside.spans
+    np.testing.assert_array_equal(alone.placed.score, beside.placed.score)
+    assert titles.near(replace(english, documents=(spanish,))) is None
+
+
+def test_embeddings_that_are_at_hand_are_used_and_only_the_rest_are_made(
+    titles: Titles, encounter_of: Callable[..., Encounter]
+) -> None:
+    note = encounter_of("He has a dry cough. There was high fever.")
+    changed = encounter_of("He has a dry cough. There was high ·····.")
+    first = titles.near(note)
+    assert first is not None
+    whole = titles.near(changed)
+    asked: list[str] = []
+
+    class Counted:
+        def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            asked.extend(texts)
+            return titles.embed(texts)
+
+    again = replace(titles, embed=Counted()).near(changed, first.rows)  # type: ignore[arg-type]
+    assert whole is not None
+    assert again is not None
+    np.testing.assert_allclose(again.placed.score, whole.placed.score, atol=1e-5)
+    assert asked == ["There was high ·····."]
+
+
+def test_codes_are_added_behind_and_the_others_stay_as_near(
+    titles: Titles, encounter_of: Callable[..., Encounter]
+) -> None:
+    added = Code("ICD-10-CM", "R51.9")
+    grown = titles.with_codes([added], [["Headache"]])
+    assert grown.codes == (*titles.codes, added)
+    note = encounter_of("He has a headache. There was high fever.")
+    before, after = titles.near(note), grown.near(note)
+    assert before is not None
+    assert after is not None
+    np.testing.assert_allclose(after.placed.cosine[:-1], before.placed.cosine, atol=1e-5)
+    assert after.placed.cosine[-1] > before.placed.cosine[titles.codes.index(COUGH)]
