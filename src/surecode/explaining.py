@@ -139,7 +139,10 @@ class Explainer:
         ]
 
     def parts(self, output: Output, position: int) -> dict[str, float]:
-        """What each part would give a code alone, uncalibrated: by ``network``, by ``terms``."""
+        """What each part would give a code alone, uncalibrated: ``network``, or ``terms``.
+
+        Similarity to wordings, where a coder looks at it, counts with the terms.
+        """
         said = {}
         column = self.column(position)
         if output.neural is not None and column is not None:

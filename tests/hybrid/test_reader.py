@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from surecode.bundle.grow_terms import grown_terms
 from surecode.codes.label_space import LabelSpace
 from surecode.encounter import Code, Encounter
 from surecode.errors import InputError
 from surecode.hybrid.found import find
 from surecode.hybrid.learn import Learned
+from surecode.hybrid.likeness import FEATURES, Likeness
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.reader import JOINT, TermReader, joint_features
+from surecode.hybrid.titles import Titles
 from surecode.hybrid.weights import Weights
 
 FEVER = Code("ICD-10-CM", "R50.9")
@@ -195,3 +198,56 @@ def test_damaged_weights_are_refused_in_one_line(change: dict[str, Any], learned
     for name in good:
         with pytest.raises(InputError, match="run `surecode train` again"):
             Weights.from_dict({key: value for key, value in good.items() if key != name})
+
+
+ASTHMA, HEADACHE = Code("ICD-10-CM", "J45.909"), Code("ICD-10-CM", "R51.9")
+
+
+@pytest.fixture(scope="module")
+def similar(corpus: list[Encounter], learned_of: Callable[..., Learned], titles: Titles) -> Learned:
+    """A reader that compares sentences with wordings as well."""
+    return learned_of(corpus, similar=titles)
+
+
+def test_a_code_that_training_never_saw_is_ranked_by_its_wording(
+    similar: Learned, space: LabelSpace, encounter_of: Callable[..., Encounter]
+) -> None:
+    column = space.index(ASTHMA)
+    note = encounter_of("The patient suffers from severe asthmatic attacks.")
+    other = encounter_of("The patient broke an arm while skating.")
+    near, far = (similar.reader(one, space).alone[column] for one in (note, other))
+    assert near > far + 1.0
+    by_terms = replace(similar.reader, titles=None)
+    assert by_terms(note, space).alone[column] == by_terms(other, space).alone[column]
+
+
+def test_the_sentence_that_makes_a_code_likely_is_quoted(
+    similar: Learned, space: LabelSpace, encounter_of: Callable[..., Encounter]
+) -> None:
+    likeness = Likeness(None, None, LinearModel(*_plain(5.0)))
+    weights = replace(similar.reader.weights, likeness=likeness)
+    reading = replace(similar.reader, weights=weights)(
+        encounter_of("He rests. The patient suffers from severe asthmatic attacks."), space
+    )
+    (place,) = reading.places[space.index(ASTHMA)]
+    assert (place.match, place.rule) == ("similar", "ICD-10-CM:J45.909:similar")
+    assert place.spans[0].start == len("He rests. ")
+    assert place.probability == pytest.approx(1 / (1 + np.exp(-5.0)))
+
+
+def _plain(bias: float) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], float]:
+    count = len(FEATURES)
+    return (0.0,) * count, (1.0,) * count, (0.0,) * count, bias
+
+
+def test_codes_that_are_added_are_compared_as_well(
+    similar: Learned, space: LabelSpace, encounter_of: Callable[..., Encounter]
+) -> None:
+    grown = grown_terms(similar.reader, [HEADACHE], ["Headache, unspecified"])
+    larger = LabelSpace(tuple(sorted([*space.codes, HEADACHE])))
+    note = encounter_of("Her head aches badly since the morning.")
+    assert HEADACHE not in grown.weights.candidates(find(note, grown.terms)).codes
+    alone = grown(note, larger).alone
+    assert alone[larger.index(HEADACHE)] > alone[larger.index(ASTHMA)]
+    assert grown.is_whole
+    assert not replace(grown, titles=None).is_whole
