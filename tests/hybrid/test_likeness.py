@@ -16,6 +16,7 @@ from surecode.hybrid.absent import Absent
 from surecode.hybrid.likeness import NEAREST, NO_SIBLING, Background, Likeness, _rows
 from surecode.hybrid.similarity import Placed
 from surecode.hybrid.statistics import Statistics
+from surecode.hybrid.titles import Near, ranked
 
 KNOWN = tuple(
     Code("ICD-10-CM", f"{letter}{n}.{k}")
@@ -26,14 +27,15 @@ KNOWN = tuple(
 STRANGE = tuple(Code("ICD-10-CM", f"M{n}.{k}") for n in range(10, 30) for k in range(3))
 CODES = (*KNOWN, *STRANGE)
 ABSENT = Absent(0.2, 0.1)
-World = list[tuple[Background, Placed, Mapping[Code, float], frozenset[Code]]]
+World = list[tuple[Background, Near, Mapping[Code, float], frozenset[Code]]]
 
 
-def placed_at(cosine: NDArray[np.float32]) -> Placed:
+def near_at(cosine: NDArray[np.float32]) -> Near:
     place = np.empty(len(cosine), np.int64)
     place[np.argsort(-cosine, kind="stable")] = np.arange(len(cosine))
     score = cosine - 0.2 * np.log1p(place)
-    return Placed(np.zeros(len(cosine), np.int64), cosine, place, score.astype(np.float32))
+    placed = Placed(np.zeros(len(cosine), np.int64), cosine, place, score.astype(np.float32))
+    return Near(placed, ranked(placed.score))
 
 
 def counted(codes: tuple[Code, ...]) -> Background:
@@ -43,7 +45,7 @@ def counted(codes: tuple[Code, ...]) -> Background:
 
 def world(
     seed: int, encounters: int, strange: bool = True, each: float = 0.03
-) -> Iterator[tuple[Background, Placed, Mapping[Code, float], frozenset[Code]]]:
+) -> Iterator[tuple[Background, Near, Mapping[Code, float], frozenset[Code]]]:
     """Gold codes come near to the text; half of the known ones are named by a term as well."""
     draw = np.random.default_rng(seed)
     background = counted(KNOWN)
@@ -58,15 +60,15 @@ def world(
             if draw.random() < (0.5 if right else 0.05)
         }
         truth = frozenset(code for code, right in zip(CODES, gold, strict=True) if right)
-        yield background, placed_at(cosine), odds, truth
+        yield background, near_at(cosine), odds, truth
 
 
 def ranked_well(likeness: Likeness, kind: range, read: World) -> float:
     """P(a gold code among these has larger odds than one that is not)."""
     better = total = 0.0
-    for background, placed, odds, gold in read:
+    for background, near, odds, gold in read:
         z = np.full(len(CODES), -np.inf)
-        places, values = likeness(background, placed, odds)
+        places, values = likeness(background, near, odds)
         z[places] = values
         right = [k for k in kind if CODES[k] in gold]
         wrong = [k for k in kind if CODES[k] not in gold]
@@ -87,8 +89,8 @@ def test_codes_are_ranked_by_how_near_the_text_comes(strange: bool) -> None:
 def test_odds_are_those_of_all_codes_though_few_wrong_ones_teach() -> None:
     likeness = Likeness.learn(world(0, 400))
     expected = seen = spread = 0.0
-    for background, placed, odds, gold in world(1, 400):
-        places, values = likeness(background, placed, odds)
+    for background, near, odds, gold in world(1, 400):
+        places, values = likeness(background, near, odds)
         p = 1 / (1 + np.exp(-values))
         expected += p.sum()
         spread += (p * (1 - p)).sum()
@@ -101,7 +103,7 @@ def test_which_codes_are_judged_and_by_which_sibling() -> None:
     named = {CODES[0]: 2.0, CODES[1]: 0.5, Code("ICD-10-CM", "K10.9"): 1.5}
     background = counted(KNOWN)
     cosine = np.linspace(0.9, 0.1, len(CODES)).astype(np.float32)
-    rows = {kind: (chosen, x) for kind, chosen, x in _rows(background, placed_at(cosine), named)}
+    rows = {kind: (chosen, x) for kind, chosen, x in _rows(background, near_at(cosine), named)}
     assert set(rows) == {"named", "known", "strange"}
     assert rows["named"][0].tolist() == [0, 1]
     assert len(rows["known"][0]) == len(KNOWN) - 2
@@ -117,9 +119,9 @@ def test_which_codes_are_judged_and_by_which_sibling() -> None:
 
 
 def test_a_code_taken_for_new_looks_as_if_it_had_never_been_counted() -> None:
-    taken = _rows(counted(KNOWN), placed_at(np.ones(len(CODES), np.float32)), {}, teaching=True)[-1]
+    taken = _rows(counted(KNOWN), near_at(np.ones(len(CODES), np.float32)), {}, teaching=True)[-1]
     without = counted(KNOWN[1:])
-    fresh = _rows(without, placed_at(np.ones(len(CODES), np.float32)), {})[-1]
+    fresh = _rows(without, near_at(np.ones(len(CODES), np.float32)), {})[-1]
     assert (taken[1][0], fresh[1][0]) == (0, 0)
     np.testing.assert_allclose(taken[2][0][[0, 6, 8]], fresh[2][0][[0, 6, 8]])
 
@@ -129,8 +131,8 @@ def test_there_and_back_and_what_is_damaged() -> None:
     text = json.dumps(likeness.to_dict())
     again = Likeness.from_dict(json.loads(text))
     assert json.dumps(again.to_dict()) == text
-    for background, placed, odds, _ in world(1, 5):
-        first, second = (one(background, placed, odds) for one in (likeness, again))
+    for background, near, odds, _ in world(1, 5):
+        first, second = (one(background, near, odds) for one in (likeness, again))
         assert first[0].tobytes() == second[0].tobytes()
         assert first[1].tobytes() == second[1].tobytes()
     with pytest.raises(InputError, match="other features"):
@@ -141,6 +143,6 @@ def test_there_and_back_and_what_is_damaged() -> None:
 
 def test_nothing_to_learn_from_judges_nothing() -> None:
     likeness = Likeness.learn([])
-    background, placed, odds, _ = next(iter(world(0, 1)))
-    places, values = likeness(background, placed, odds)
+    background, near, odds, _ = next(iter(world(0, 1)))
+    places, values = likeness(background, near, odds)
     assert places.size == values.size == 0

@@ -74,8 +74,14 @@ def test_codes_are_added_behind_and_the_others_stay_as_near(
     assert grown.codes == (*titles.codes, added)
     kept = len(titles.similarity.embeddings)
     np.testing.assert_array_equal(grown.similarity.embeddings[:kept], titles.similarity.embeddings)
-    near = grown.near(encounter_of("He has a headache. There was high fever."))
+    note = encounter_of("He has a headache. There was high fever.")
+    before, near = titles.near(note), grown.near(note)
+    assert before is not None
     assert near is not None
+    for what in ("score", "cosine", "place", "sentence"):  # nothing changes for the others
+        old, new = (getattr(one.placed, what) for one in (before, near))
+        np.testing.assert_array_equal(new[:-1], old)
+    np.testing.assert_array_equal(near.rank[:-1], before.rank)
     assert set(np.argsort(-near.placed.cosine)[:2]) == {
         place_of(grown, added),
         place_of(grown, FEVER),

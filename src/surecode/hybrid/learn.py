@@ -180,7 +180,7 @@ class _Read:
 def _near(folds: Mapping[int, Sequence[Encounter]], similar: Titles) -> dict[str, Near]:
     """How near encounters come to wordings; what their pieces were embedded as is let go."""
     read = {e.encounter_id: similar.near(e) for fold in folds.values() for e in fold}
-    return {name: Near(near.placed) for name, near in read.items() if near is not None}
+    return {name: Near(near.placed, near.rank) for name, near in read.items() if near is not None}
 
 
 def _folds(encounters: Sequence[Encounter], seed: int) -> dict[int, list[Encounter]]:

@@ -1,8 +1,8 @@
 """How likely a code is by what terms say of it and by how near sentences come to its wordings.
 
-Three linear models over the same features: of codes that a term names, of codes of the train split
-that none names, and of codes that training never saw. Codes without a wording in the tables keep
-what terms alone say.
+Three linear models over the same features: of known codes that a term names, of known codes that
+none names, and of codes that training never saw. Codes without a wording in the tables keep what
+terms alone say.
 
 Legend: M described codes.
 """
@@ -23,8 +23,8 @@ from surecode.encounter import Code
 from surecode.errors import InputError
 from surecode.hybrid.absent import Absent
 from surecode.hybrid.linear import LinearModel
-from surecode.hybrid.similarity import Placed
 from surecode.hybrid.statistics import Statistics
+from surecode.hybrid.titles import Near
 
 FEATURES = (
     "log-odds by terms",
@@ -38,6 +38,7 @@ FEATURES = (
     "characters of the code",
 )
 NO_SIBLING = -6.0
+_UNNAMED = -6.0  # by terms, of a code that training never saw and no title names
 # Codes that training never saw are judged where they are among so many; the rest are too many.
 NEAREST = 400
 # Fewer gold codes that training never saw teach less than known ones that are taken for such.
@@ -102,24 +103,31 @@ class Background:
 
 @dataclass(frozen=True)
 class Likeness:
-    """A model for each kind of code; None where nothing could teach it."""
+    """A model for each kind of code; None where nothing could teach it.
+
+    ``among`` is how many codes were new, or taken for new, where ``strange`` was learned.
+    """
 
     named: LinearModel | None
     known: LinearModel | None
     strange: LinearModel | None
+    among: float = 1.0
 
     @classmethod
     def learn(
         cls,
-        read: Iterable[tuple[Background, Placed, Mapping[Code, float], Collection[Code]]],
+        read: Iterable[tuple[Background, Near, Mapping[Code, float], Collection[Code]]],
     ) -> Likeness:
         """Learn from encounters: counts without them, what is near, odds by terms, and gold."""
         rows: dict[str, list[NDArray[np.float64]]] = {kind: [] for kind in (*_KINDS, "taken")}
         right: dict[str, list[NDArray[np.bool_]]] = {kind: [] for kind in rows}
-        for number, (background, placed, odds, gold) in enumerate(read):
+        new: dict[str, list[int]] = {"strange": [], "taken": []}
+        for number, (background, near, odds, gold) in enumerate(read):
+            new["taken"].append(int(background.known.sum()))
+            new["strange"].append(int((~background.known).sum()))
             wanted = np.zeros(len(background.known), dtype=bool)
             wanted[[background.place[code] for code in gold if code in background.place]] = True
-            for kind, chosen, features in _rows(background, placed, odds, teaching=True):
+            for kind, chosen, features in _rows(background, near, odds, teaching=True):
                 # Which of the wrong ones teach moves along, so that all codes have their turn.
                 kept = wanted[chosen] | ((np.arange(len(chosen)) + number) % _EVERY[kind] == 0)
                 rows[kind].append(features[kept])
@@ -130,19 +138,23 @@ class Likeness:
             if rows[kind]
         }
         taught = sum(int(some.sum()) for some in right["strange"])
-        strange = models.get("strange" if taught >= _FEWEST else "taken")
-        return cls(models.get("named"), models.get("known"), strange)
+        kind = "strange" if taught >= _FEWEST else "taken"
+        among = max(float(np.mean(new[kind])), 1.0) if new[kind] else 1.0
+        return cls(models.get("named"), models.get("known"), models.get(kind), among)
 
     def __call__(
-        self, background: Background, placed: Placed, odds: Mapping[Code, float]
+        self, background: Background, near: Near, odds: Mapping[Code, float]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Places ``[n]`` among the M codes that are judged, and their log-odds ``[n]``."""
         places, values = [], []
-        for kind, chosen, features in _rows(background, placed, odds):
+        # An encounter needs no more new codes because more were added.
+        strange = max(float((~background.known).sum()), 1.0)
+        shift = {"named": 0.0, "known": 0.0, "strange": min(0.0, math.log(self.among / strange))}
+        for kind, chosen, features in _rows(background, near, odds):
             model = {"named": self.named, "known": self.known, "strange": self.strange}[kind]
             if model is not None and len(chosen):
                 places.append(chosen)
-                values.append(model(_within(model, features)))
+                values.append(model(_within(model, features)) + shift[kind])
         if not places:
             return np.empty(0, dtype=np.int64), np.empty(0)
         return np.concatenate(places), np.concatenate(values)
@@ -152,6 +164,7 @@ class Likeness:
         models = (self.named, self.known, self.strange)
         return {
             "features": list(FEATURES),
+            "among": self.among,
             **{
                 kind: None if model is None else model.to_dict()
                 for kind, model in zip(_KINDS, models, strict=True)
@@ -166,21 +179,21 @@ class Likeness:
                 "similarity: it was learned with other features; run `surecode train` again"
             )
         try:
-            return cls(
-                *(
-                    None
-                    if values[kind] is None
-                    else LinearModel.from_dict(values[kind], len(FEATURES))
-                    for kind in _KINDS
-                )
+            named, known, strange = (
+                None if values[kind] is None else LinearModel.from_dict(values[kind], len(FEATURES))
+                for kind in _KINDS
             )
-        except (KeyError, TypeError):
+            among = float(values["among"])
+            if not 1.0 <= among < math.inf:
+                raise KeyError("among")
+            return cls(named, known, strange, among)
+        except (KeyError, TypeError, ValueError):
             raise InputError("similarity: damaged; run `surecode train` again") from None
 
 
 def _rows(
     background: Background,
-    placed: Placed,
+    near: Near,
     odds: Mapping[Code, float],
     teaching: bool = False,
 ) -> list[tuple[str, NDArray[np.int64], NDArray[np.float64]]]:
@@ -193,9 +206,7 @@ def _rows(
     named[list(here)] = True
     z = background.odds.copy()
     z[list(here)] = list(here.values())
-    rank = np.empty(len(z), dtype=np.int64)
-    rank[np.argsort(-placed.score, kind="stable")] = np.arange(len(z))
-    near = rank < NEAREST
+    placed, rank, nearest = near.placed, near.rank, near.rank < NEAREST
     sibling = _likeliest_sibling(background, odds, here)
 
     def features(
@@ -218,17 +229,19 @@ def _rows(
 
     rows = []
     for kind, mask in (
-        ("named", named),
+        ("named", named & background.known),
         ("known", ~named & background.known),
-        ("strange", ~named & ~background.known & near),
+        ("strange", ~background.known & (named | nearest)),
     ):
         chosen = np.flatnonzero(mask)
-        # No count tells one code that training never saw from another.
-        first = np.zeros(len(chosen)) if kind == "strange" else z[chosen]
+        first = z[chosen]
+        if kind == "strange":  # no count tells one that no title names from another
+            first = np.where(named[chosen], first, _UNNAMED)
         rows.append((kind, chosen, features(chosen, first, np.zeros(len(chosen)))))
     if teaching:
-        chosen = np.flatnonzero(background.known & near)
-        taken = features(chosen, np.zeros(len(chosen)), background.count[chosen])
+        chosen = np.flatnonzero(background.known & nearest)
+        unnamed = np.full(len(chosen), _UNNAMED)  # a new code has no terms of annotators
+        taken = features(chosen, unnamed, background.count[chosen])
         rows.append(("taken", chosen, taken))
     return rows
 

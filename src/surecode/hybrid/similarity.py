@@ -54,6 +54,16 @@ class Placed:
     place: NDArray[np.int64]  # [K], 0 for the nearest code of the sentence
     score: NDArray[np.float32]  # [K]: cosine, less what place and doubt cost
 
+    def followed_by(self, more: Placed) -> Placed:
+        """These codes as they are, and those of ``more`` that come behind them."""
+        n = len(self.score)
+        return Placed(
+            np.concatenate([self.sentence, more.sentence[n:]]),
+            np.concatenate([self.cosine, more.cosine[n:]]),
+            np.concatenate([self.place, more.place[n:]]),
+            np.concatenate([self.score, more.score[n:]]),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -74,14 +84,19 @@ class DescriptionSimilarity:
         owner: ``[R]`` int64, position of the code that the row words; ascending, no code left out.
         encoder: sha256 of the weights that made the embeddings; those of sentences must be made by
             the same.
+        first: how many codes were there before others joined; all of them by default.
     """
 
     codes: tuple[Code, ...]
     embeddings: NDArray[np.float32]
     owner: NDArray[np.int64]
     encoder: str
+    first: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "first", self.first or len(self.codes))
+        if not 0 < self.first <= len(self.codes):
+            raise InputError("similarity: more codes came first than there are; build it anew")
         embeddings, owner = self.embeddings, self.owner
         if len(set(self.codes)) != len(self.codes):
             raise InputError("similarity: a code stands twice; name each once")
@@ -238,12 +253,27 @@ class DescriptionSimilarity:
             np.concatenate([self.embeddings, other.embeddings]),
             np.concatenate([self.owner, other.owner + len(self)]),
             self.encoder,
+            self.first,
+        )
+
+    def before(self) -> DescriptionSimilarity:
+        """Only the codes that were there before others joined."""
+        if self.first == len(self):
+            return self
+        rows = int(np.searchsorted(self.owner, self.first))
+        return DescriptionSimilarity(
+            self.codes[: self.first], self.embeddings[:rows], self.owner[:rows], self.encoder
         )
 
     def write(self, path: Path) -> None:
         """Write safetensors; the file appears whole or not at all."""
         codes = [str(code) for code in self.codes]
-        about = {"schema": SCHEMA, "codes": codes, "encoder": self.encoder}
+        about = {
+            "schema": SCHEMA,
+            "codes": codes,
+            "encoder": self.encoder,
+            "first": self.first,
+        }
         tensors: dict[str, NDArray[Any]] = {
             "embeddings": np.ascontiguousarray(self.embeddings),
             "owner": self.owner,
@@ -263,7 +293,13 @@ class DescriptionSimilarity:
             if about["schema"] != SCHEMA:
                 raise KeyError("schema")
             codes = tuple(parse(text) for text in about["codes"])
-            return cls(codes, tensors["embeddings"], tensors["owner"], about["encoder"])
+            return cls(
+                codes,
+                tensors["embeddings"],
+                tensors["owner"],
+                about["encoder"],
+                int(about["first"]),
+            )
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError):
             raise InputError(f"{path}: is damaged; {_REMEDY}") from None
         except InputError as error:

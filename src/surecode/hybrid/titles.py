@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +25,14 @@ Rows = Mapping[str, NDArray[np.float32]]
 class Near:
     """How near an encounter comes to each of M described codes.
 
-    ``spans`` are its pieces, which ``placed`` counts, and ``rows`` their embeddings by their text.
+    ``rank`` ``[M]`` orders codes by their scores, from 0. Of codes that were there before others
+    joined, place and rank are those among themselves, so that more codes change nothing for them.
+    ``spans`` are the encounter's pieces, which ``placed`` counts, and ``rows`` their embeddings by
+    their text.
     """
 
     placed: Placed
+    rank: NDArray[np.int64]
     spans: Sequence[Span] = ()
     rows: Rows = field(default_factory=dict, repr=False, compare=False)
 
@@ -62,13 +67,30 @@ class Titles:
         if lacking := [text for text in dict.fromkeys(said) if text not in known]:
             known |= zip(lacking, self.embed(lacking), strict=True)
         sentences = np.stack([known[text] for text in said])
-        placed = self.similarity.placed(sentences, units(spans), doubtful(documents, spans))
-        return Near(placed, spans, known)
+        how = (sentences, units(spans), doubtful(documents, spans))
+        placed = self.similarity.placed(*how)
+        rank = ranked(placed.score)
+        if self._before is not self.similarity:
+            first = self._before.placed(*how)
+            placed = first.followed_by(placed)
+            rank[: len(self._before)] = ranked(first.score)
+        return Near(placed, rank, spans, known)
+
+    @cached_property
+    def _before(self) -> DescriptionSimilarity:
+        return self.similarity.before()
 
     def with_codes(self, codes: Sequence[Code], wordings: Sequence[Sequence[str]]) -> Titles:
         """These and more codes, each with at least one wording."""
         more = DescriptionSimilarity.build(codes, wordings, self.embed, self.similarity.encoder)
         return replace(self, similarity=self.similarity.joined(more))
+
+
+def ranked(score: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The rank of each of M scores ``[M]``, the largest first; equal ones in their order."""
+    rank = np.empty(len(score), dtype=np.int64)
+    rank[np.argsort(-score, kind="stable")] = np.arange(len(score))
+    return rank
 
 
 def is_english(document: Document) -> bool:

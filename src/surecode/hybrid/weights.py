@@ -107,7 +107,7 @@ class Weights:
         return Likeness.learn(
             (
                 background(found.statistics),
-                near[found.encounter.encounter_id].placed,
+                near[found.encounter.encounter_id],
                 self._odds(proposed),
                 found.encounter.code_set,
             )
@@ -132,7 +132,7 @@ class Weights:
         logits = ground.absent.copy()
         logits[list(columns)] = list(columns.values())
         if near is not None and self.likeness is not None and ground.background is not None:
-            places, values = self.likeness(ground.background, near.placed, odds)
+            places, values = self.likeness(ground.background, near, odds)
             logits[ground.columns[places]] = values
             columns = {column: float(logits[column]) for column in columns}
         return columns, logits
