@@ -22,7 +22,7 @@ import surecode
 from surecode.bundle import layout
 from surecode.bundle.seal import seal
 from surecode.codes.changes import changes
-from surecode.codes.releases import title, valid_codes
+from surecode.codes.releases import valid_codes
 from surecode.coding import Coder
 from surecode.config import compose_config, parse
 from surecode.encounter import Code
@@ -184,14 +184,6 @@ def grow(bundle: Path, target: Path, added: Sequence[Code], day: date, note: str
     coder = surecode.load(target)
     coder.code(note, today=day)
     return Grown(coder, adding, time.monotonic() - began, processor)
-
-
-def described(code: Code) -> list[str]:
-    """Title and inclusion terms of a code, each by itself."""
-    import simple_icd_10_cm
-
-    terms = map(str, simple_icd_10_cm.get_inclusion_term(code.value))
-    return list(dict.fromkeys([title(code) or code.value, *terms]))
 
 
 def asked(description: str | None, folder: str) -> argparse.Namespace:

@@ -19,18 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from october_coder import (
-    AFTER,
-    Grown,
-    Notes,
-    Size,
-    asked,
-    choose_codes,
-    described,
-    grow,
-    trained,
-    write_notes,
-)
+from october_coder import AFTER, Grown, Notes, Size, asked, choose_codes, grow, trained, write_notes
 from october_notes import Written
 from october_ranking import (
     TITLES,
@@ -45,6 +34,7 @@ from october_ranking import (
 
 import surecode
 from surecode.bundle.weights import CoderSettings
+from surecode.codes.descriptions import wordings
 from surecode.coding import Coder
 from surecode.encounter import Code
 from surecode.evaluation.metrics import Scores, micro
@@ -89,7 +79,7 @@ def drill(folder: Path, size: Size, seed: int, overrides: list[str]) -> dict[str
     everything = sorted({*codes.old, *codes.held, *codes.added})
     start = time.process_time()
     table = DescriptionSimilarity.build(
-        everything, [described(code) for code in everything], embed, embed.encoder
+        everything, [wordings(code) for code in everything], embed, embed.encoder
     )
     table.write(folder / "similarity.safetensors")
     embedding = time.process_time() - start

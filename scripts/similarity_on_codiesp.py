@@ -17,8 +17,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-from october_coder import described
-
+from surecode.codes.descriptions import wordings
 from surecode.codes.releases import title
 from surecode.codes.systems import normalise
 from surecode.config import compose_config, parse
@@ -55,7 +54,7 @@ def main(arguments: list[str]) -> int:
     codes = sorted({code for found in codes_of.values() for code in found})
     embed = Embedder.load(parse(Config, compose_config("run", ["specialty=mixed"])).encoder)
     began = time.process_time()
-    table = DescriptionSimilarity.build(codes, [described(c) for c in codes], embed, embed.encoder)
+    table = DescriptionSimilarity.build(codes, [wordings(c) for c in codes], embed, embed.encoder)
     embedded = time.process_time() - began
     position = {code: k for k, code in enumerate(codes)}
     found: dict[str, list[int]] = {"cosine": [], "placed": []}
