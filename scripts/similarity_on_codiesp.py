@@ -17,6 +17,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+
 from surecode.codes.descriptions import wordings
 from surecode.codes.releases import title
 from surecode.codes.systems import normalise
