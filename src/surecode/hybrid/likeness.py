@@ -56,6 +56,7 @@ class Background:
     Attributes:
         place: position of each code.
         known: whether the train split has it.
+        added: whether it was added after training.
         odds: its log-odds where no term names it.
         count: encounters with it.
         category: number of its category, by ``categories``.
@@ -65,6 +66,7 @@ class Background:
 
     place: Mapping[Code, int]
     known: NDArray[np.bool_]
+    added: NDArray[np.bool_]
     odds: NDArray[np.float64]
     count: NDArray[np.float64]
     category: NDArray[np.int64]
@@ -75,8 +77,14 @@ class Background:
     of_chapter: NDArray[np.float64]
 
     @classmethod
-    def of(cls, codes: Sequence[Code], statistics: Statistics, absent: Absent) -> Background:
-        """Count for the M codes."""
+    def of(
+        cls,
+        codes: Sequence[Code],
+        statistics: Statistics,
+        absent: Absent,
+        first: int | None = None,
+    ) -> Background:
+        """Count for the M codes, of which those behind the ``first`` were added."""
         counts = statistics.codes
         keys = [(code.system, category(code)) for code in codes]
         letters = [(code.system, code.value[0]) for code in codes]
@@ -90,6 +98,7 @@ class Background:
         return cls(
             {code: place for place, code in enumerate(codes)},
             np.array([code in counts for code in codes], dtype=bool),
+            np.arange(len(codes)) >= (len(codes) if first is None else first),
             np.array(absent.log_odds(codes, statistics), dtype=np.float64),
             np.array([counts.get(code, 0) for code in codes], dtype=np.float64),
             np.array([categories[key] for key in keys], dtype=np.int64),
@@ -105,13 +114,16 @@ class Background:
 class Likeness:
     """A model for each kind of code; None where nothing could teach it.
 
-    ``among`` is how many codes were new, or taken for new, where ``strange`` was learned.
+    ``among`` is how many codes were new where ``strange`` was learned. It was learned from known
+    codes ``taken`` for new where next to no gold code of training was new; then it judges codes
+    that are added, and says nothing of others that nobody coded.
     """
 
     named: LinearModel | None
     known: LinearModel | None
     strange: LinearModel | None
     among: float = 1.0
+    taken: bool = False
 
     @classmethod
     def learn(
@@ -140,17 +152,20 @@ class Likeness:
         taught = sum(int(some.sum()) for some in right["strange"])
         kind = "strange" if taught >= _FEWEST else "taken"
         among = max(float(np.mean(new[kind])), 1.0) if new[kind] else 1.0
-        return cls(models.get("named"), models.get("known"), models.get(kind), among)
+        return cls(
+            models.get("named"), models.get("known"), models.get(kind), among, kind == "taken"
+        )
 
     def __call__(
         self, background: Background, near: Near, odds: Mapping[Code, float]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Places ``[n]`` among the M codes that are judged, and their log-odds ``[n]``."""
         places, values = [], []
+        new = background.added if self.taken else ~background.known
         # An encounter needs no more new codes because more were added.
-        strange = max(float((~background.known).sum()), 1.0)
-        shift = {"named": 0.0, "known": 0.0, "strange": min(0.0, math.log(self.among / strange))}
-        for kind, chosen, features in _rows(background, near, odds):
+        rarer = min(0.0, math.log(self.among / max(float(new.sum()), 1.0)))
+        shift = {"named": 0.0, "known": 0.0, "strange": rarer}
+        for kind, chosen, features in _rows(background, near, odds, new=new):
             model = {"named": self.named, "known": self.known, "strange": self.strange}[kind]
             if model is not None and len(chosen):
                 places.append(chosen)
@@ -165,6 +180,7 @@ class Likeness:
         return {
             "features": list(FEATURES),
             "among": self.among,
+            "taken": self.taken,
             **{
                 kind: None if model is None else model.to_dict()
                 for kind, model in zip(_KINDS, models, strict=True)
@@ -184,9 +200,9 @@ class Likeness:
                 for kind in _KINDS
             )
             among = float(values["among"])
-            if not 1.0 <= among < math.inf:
+            if not 1.0 <= among < math.inf or not isinstance(values["taken"], bool):
                 raise KeyError("among")
-            return cls(named, known, strange, among)
+            return cls(named, known, strange, among, values["taken"])
         except (KeyError, TypeError, ValueError):
             raise InputError("similarity: damaged; run `surecode train` again") from None
 
@@ -196,11 +212,14 @@ def _rows(
     near: Near,
     odds: Mapping[Code, float],
     teaching: bool = False,
+    new: NDArray[np.bool_] | None = None,
 ) -> list[tuple[str, NDArray[np.int64], NDArray[np.float64]]]:
     """Of each kind the places ``[n]`` of its codes and their `FEATURES` ``[n, F]``.
 
-    ``teaching`` adds known codes as they would look if training had never seen them.
+    ``teaching`` adds known codes as they would look if training had never seen them; ``new`` are
+    the codes that may be strange, by default all that training never saw.
     """
+    new = ~background.known if new is None else new
     here = {background.place[code]: z for code, z in odds.items() if code in background.place}
     named = np.zeros(len(background.known), dtype=bool)
     named[list(here)] = True
@@ -231,7 +250,7 @@ def _rows(
     for kind, mask in (
         ("named", named & background.known),
         ("known", ~named & background.known),
-        ("strange", ~background.known & (named | nearest)),
+        ("strange", new & (named | nearest)),
     ):
         chosen = np.flatnonzero(mask)
         first = z[chosen]

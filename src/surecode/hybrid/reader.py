@@ -81,9 +81,13 @@ class TermReader:
     def ground(self, space: LabelSpace) -> Ground:
         """What counts say of a label space."""
         if space.hash not in self._of_space:
-            described = () if self.titles is None else self.titles.codes
-            self._of_space[space.hash] = self.weights.ground(
-                space, self.terms.statistics, described
+            similarity = None if self.titles is None else self.titles.similarity
+            self._of_space[space.hash] = (
+                self.weights.ground(space, self.terms.statistics)
+                if similarity is None
+                else self.weights.ground(
+                    space, self.terms.statistics, similarity.codes, similarity.first
+                )
             )
         return self._of_space[space.hash]
 

@@ -143,13 +143,20 @@ class Weights:
         return dict(zip(proposed.codes, self.model(proposed.features).tolist(), strict=True))
 
     def ground(
-        self, space: LabelSpace, statistics: Statistics, described: Sequence[Code] = ()
+        self,
+        space: LabelSpace,
+        statistics: Statistics,
+        described: Sequence[Code] = (),
+        first: int | None = None,
     ) -> Ground:
-        """What counts say of a label space; M of its codes are ``described``."""
+        """What counts say of a label space.
+
+        M of its codes are ``described``, and those behind the ``first`` of them were added.
+        """
         return Ground(
             space,
             np.array(self.absent.log_odds(space.codes, statistics), dtype=np.float64),
-            Background.of(described, statistics, self.absent) if described else None,
+            Background.of(described, statistics, self.absent, first) if described else None,
             np.array([space.index(code) for code in described], dtype=np.int64),
         )
 
