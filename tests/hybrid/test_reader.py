@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 from surecode.bundle.grow_terms import grown_terms
 from surecode.codes.label_space import LabelSpace
-from surecode.encounter import Code, Encounter
+from surecode.encounter import Code, Document, Encounter
 from surecode.errors import InputError
 from surecode.hybrid.found import find
-from surecode.hybrid.learn import Learned
+from surecode.hybrid.learn import Learned, learn
 from surecode.hybrid.likeness import FEATURES, Likeness
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.reader import JOINT, TermReader, joint_features
 from surecode.hybrid.titles import Titles
 from surecode.hybrid.weights import Weights
+from surecode.lexicon.term import Term
 
 FEVER = Code("ICD-10-CM", "R50.9")
 
@@ -242,6 +243,21 @@ def test_the_sentence_that_makes_a_code_likely_is_quoted(
 def _plain(bias: float) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], float]:
     count = len(FEATURES)
     return (0.0,) * count, (1.0,) * count, (0.0,) * count, bias
+
+
+def test_where_no_document_is_english_nothing_is_compared(
+    corpus: list[Encounter], space: LabelSpace, titles: Titles
+) -> None:
+    text = "El paciente fue visto en la consulta por los síntomas que se citan y no tiene fiebre."
+    spanish = [
+        replace(one, documents=(Document("d", "note", f"{text} {n}"),), evidence=())
+        for n, one in enumerate(corpus)
+    ]
+    own = [Term("fiebre", FEVER, "user", "user:own:1", 0.5, None, 0)]
+    cut = len(spanish) * 2 // 3
+    learned = learn(spanish[:cut], spanish[cut:], own, [], space, similar=titles)
+    assert learned.reader.titles is None
+    assert learned.reader.is_whole
 
 
 def test_codes_that_are_added_are_compared_as_well(

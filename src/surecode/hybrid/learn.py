@@ -115,7 +115,10 @@ def learn(
                 "lexicon: no term is found in any encounter of train or tune; mark evidence in the "
                 "encounters, or give terms (coder.terms, coder.tables)"
             )
-        reader = TermReader(read.terms(), read.weights(), titles=similar)
+        weights = read.weights()
+        # Where no encounter has a sentence to compare, nothing was learned of it.
+        titles_read = None if weights.likeness is None else similar
+        reader = TermReader(read.terms(), weights, titles=titles_read)
         inside = {encounter.encounter_id for encounter in tune}
         rows = [row for k in sorted(folds) for row in _rows(read, k, inside, space)]
     if neural is None:

@@ -82,7 +82,6 @@ def learn_terms(
 ) -> Learned:
     """Learn the terms, put them into the bundle, and keep tune's cross-fitted logits."""
     train, tune = (folder.encounters(split) for split in LEARNING)
-    similar = _titles(config, space, [*train, *tune])
     learned = learn(
         train,
         tune,
@@ -91,15 +90,15 @@ def learn_terms(
         space,
         neural=neural,
         columns=columns,
-        similar=similar,
+        similar=_titles(config, space, [*train, *tune]),
         seed=config.seed,
         progress=config.trainer.progress,
     )
     write_json(folder.bundle / layout.TERMS, learned.reader.to_dict())
-    if similar is None:
+    if (titles := learned.reader.titles) is None:
         (folder.bundle / layout.SIMILARITY).unlink(missing_ok=True)
     else:
-        similar.similarity.write(folder.bundle / layout.SIMILARITY)
+        titles.similarity.write(folder.bundle / layout.SIMILARITY)
     rows = [
         {"encounter_id": name, "logits": logits.tolist()} for name, logits in learned.tune.items()
     ]
