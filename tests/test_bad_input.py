@@ -323,7 +323,7 @@ def test_a_wrong_value(refused: Refusal) -> None:
 def copy(trained: Path) -> Path:
     """The run folder of the trained coder, copied here."""
     shutil.copytree(trained / "runs", "runs")
-    return next(Path("runs").glob("*/*"))
+    return next(Path("runs").glob("*/*/"))
 
 
 @pytest.mark.parametrize("name", ["last.ckpt", "best.ckpt"])
