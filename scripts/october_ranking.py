@@ -20,7 +20,7 @@ from surecode.coding import Coder
 from surecode.encounter import Code
 from surecode.evaluation.metrics import Scores, micro
 from surecode.hybrid.sentences import Embedder, doubtful, units
-from surecode.hybrid.similarity import DescriptionSimilarity
+from surecode.hybrid.similarity import DescriptionSimilarity, ranked
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.meaning import said
 from surecode.lexicon.scores import scores
@@ -51,7 +51,7 @@ def similarities(
     order = np.array([new[column] for column in columns.tolist()])
     plain, placed = [], []
     for note in notes:
-        spans, sentences = embed.sentences(note.encounter)
+        spans, sentences = embed.sentences(note.encounter.documents)
         plain.append(part.similar(sentences).cosine[order])
         found = part.placed(sentences, units(spans), doubtful(note.encounter.documents, spans))
         placed.append(found.score[order])
@@ -102,8 +102,7 @@ def ranks(
     """
     found: dict[str, list[int]] = {kind: [] for kind in (*KINDS, HELD_OUT)}
     for note, row in zip(notes, scores, strict=True):
-        rank = np.empty(len(row), np.int64)
-        rank[np.argsort(-row, kind="stable")] = np.arange(len(row))
+        rank = ranked(row)
         for wording in note.wordings:
             if wording.code in among:
                 place = int(rank[space.index(wording.code)])

@@ -25,7 +25,7 @@ from surecode.config import compose_config, parse
 from surecode.encounter import Code, Document, Encounter
 from surecode.errors import InputError
 from surecode.hybrid.sentences import Embedder, doubtful, units
-from surecode.hybrid.similarity import DescriptionSimilarity
+from surecode.hybrid.similarity import DescriptionSimilarity, ranked
 from surecode.settings import Config
 
 CUTS = (10, 50, 100)
@@ -64,11 +64,10 @@ def main(arguments: list[str]) -> int:
         note = Encounter(
             name, name, "x", "professional", "x", date(2020, 1, 1), documents=(document,)
         )
-        spans, sentences = embed.sentences(note)
+        spans, sentences = embed.sentences(note.documents)
         placed = table.placed(sentences, units(spans), doubtful(note.documents, spans)).score
         for way, score in (("cosine", table.similar(sentences).cosine), ("placed", placed)):
-            rank = np.empty(len(codes), np.int64)
-            rank[np.argsort(-score, kind="stable")] = np.arange(len(codes))
+            rank = ranked(score)
             found[way] += [int(rank[position[code]]) for code in codes_of[name]]
     figures = {
         "documents": len(names),

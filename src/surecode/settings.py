@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from surecode.source_settings import DataSettings, Settings
 
@@ -70,6 +70,14 @@ class CoderKindSettings(Settings):
     terms: tuple[Path, ...]
     disagreement: Literal["weigh", "review"]
     similarity: Literal["none", "label_space", "tables"]
+
+    @model_validator(mode="after")
+    def _compares(self) -> CoderKindSettings:
+        if self.kind == "neural" and self.similarity != "none":
+            raise ValueError("a neural coder compares nothing; set similarity=none, or kind=hybrid")
+        if self.similarity == "tables" and not self.tables:
+            raise ValueError("similarity=tables, but tables names none; set tables=[ICD-10-CM]")
+        return self
 
 
 class EncoderSettings(Settings):

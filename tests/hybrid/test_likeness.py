@@ -14,9 +14,9 @@ from surecode.encounter import Code
 from surecode.errors import InputError
 from surecode.hybrid.absent import Absent
 from surecode.hybrid.likeness import NEAREST, NO_SIBLING, Background, Likeness, _rows
-from surecode.hybrid.similarity import Placed
+from surecode.hybrid.similarity import Placed, ranked
 from surecode.hybrid.statistics import Statistics
-from surecode.hybrid.titles import Near, ranked
+from surecode.hybrid.titles import Near
 
 KNOWN = tuple(
     Code("ICD-10-CM", f"{letter}{n}.{k}")

@@ -50,6 +50,7 @@ def test_terms_alone_candidates_by_the_model_and_others_by_frequency(
         for code, value in zip(found.codes, odds, strict=True):
             expected[space.index(code)] = value
         np.testing.assert_array_equal(reading.logits, expected.astype(np.float32))
+        np.testing.assert_array_equal(reading.alone, expected)
         assert set(reading.places) == {space.index(c) for c in found.codes}
 
 

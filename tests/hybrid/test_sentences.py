@@ -113,7 +113,7 @@ def test_embeddings_have_length_one_and_do_not_depend_on_their_neighbours(
 def test_a_note_without_letters_has_no_sentence(
     embedder: Embedder, encounter_of: Callable[..., Encounter]
 ) -> None:
-    spans, sentences = embedder.sentences(encounter_of("120/80 37.2"))
+    spans, sentences = embedder.sentences(encounter_of("120/80 37.2").documents)
     assert spans == []
     assert sentences.shape == (0, 384)
 
@@ -130,7 +130,7 @@ def test_a_paraphrase_is_nearest_to_its_own_code(
     similarity = DescriptionSimilarity.build(codes, wordings, embedder, embedder.encoder)
     assert similarity.owner.tolist() == [0, 1, 1, 2]
     note = encounter_of("Fell on the ice. Broken right wrist.\nBlood pressure high on four drugs.")
-    spans, sentences = embedder.sentences(note)
+    spans, sentences = embedder.sentences(note.documents)
     assert sentences.shape == (len(spans), 384)
     found = similarity.candidates(sentences, 2)
     assert {candidate.code.value for candidate in found} == {"I1A.0", "S52.501A"}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pytest
 
+from surecode.coder.heads.embed import embed_descriptions
 from surecode.encounter import Code, Document, Encounter
+from surecode.hybrid import sentences
 from surecode.hybrid.titles import Titles, is_english
 
 FEVER, COUGH = (Code("ICD-10-CM", value) for value in ("R50.9", "R05.9"))
@@ -45,7 +48,7 @@ def test_documents_in_another_language_are_not_read(
 
 
 def test_embeddings_that_are_at_hand_are_used_and_only_the_rest_are_made(
-    titles: Titles, encounter_of: Callable[..., Encounter]
+    titles: Titles, encounter_of: Callable[..., Encounter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     note = encounter_of("He has a dry cough. There was high fever.")
     changed = encounter_of("He has a dry cough. There was high ·····.")
@@ -54,12 +57,12 @@ def test_embeddings_that_are_at_hand_are_used_and_only_the_rest_are_made(
     whole = titles.near(changed)
     asked: list[str] = []
 
-    class Counted:
-        def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-            asked.extend(texts)
-            return titles.embed(texts)
+    def counted(*arguments: Any) -> Any:
+        asked.extend(arguments[3])
+        return embed_descriptions(*arguments)
 
-    again = replace(titles, embed=Counted()).near(changed, first.rows)  # type: ignore[arg-type]
+    monkeypatch.setattr(sentences, "embed_descriptions", counted)
+    again = titles.near(changed, first.rows)
     assert whole is not None
     assert again is not None
     np.testing.assert_allclose(again.placed.score, whole.placed.score, atol=1e-5)

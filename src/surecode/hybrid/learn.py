@@ -100,6 +100,7 @@ def learn(
         lexicon = Lexicon.build([*training_terms(some), *own], others=words_of(some)).hashed()
         return Terms.learn(some, lexicon, table, titles)
 
+    near = {} if similar is None else _near(encounters, similar, progress)
     with tqdm(
         total=len(encounters) * len(folds),
         desc="terms",
@@ -107,7 +108,7 @@ def learn(
         disable=not progress,
         leave=False,
     ) as shown:
-        read = _Read(folds, learned, shown.update, similar)
+        read = _Read(folds, learned, shown.update, similar, near)
         if not any(
             found.beside or found.apart or found.titles for k in folds for found in read.found(k)
         ):
@@ -138,12 +139,12 @@ class _Read:
         folds: Mapping[int, Sequence[Encounter]],
         learned: Callable[[Sequence[Encounter]], Terms],
         done: Callable[[], object],
-        similar: Titles | None = None,
+        similar: Titles | None,
+        near: Mapping[str, Near],
     ) -> None:
         self.folds = folds
-        # What is near is told by the text alone, whatever terms and folds.
-        self.near = {} if similar is None else _near(folds, similar)
-        self._described = () if similar is None else similar.codes
+        self.near = near
+        self._described = None if similar is None else similar.similarity
         self._learned = learned
         self._done = done
         self._terms: dict[frozenset[int], Terms] = {}
@@ -173,17 +174,27 @@ class _Read:
     def weights(self, *without: int) -> Weights:
         """Weights from all folds but some."""
         found = [self.found(k, *without) for k in self.folds if k not in without]
-        return Weights.learn(found, self._described, self.near)
+        codes = () if self._described is None else self._described.codes
+        return Weights.learn(found, codes, self.near)
 
     def ground(self, weights: Weights, space: LabelSpace, k: int) -> Ground:
         """What counts without a fold say of a label space."""
         return weights.ground(space, self.terms(k).statistics, self._described)
 
 
-def _near(folds: Mapping[int, Sequence[Encounter]], similar: Titles) -> dict[str, Near]:
-    """How near encounters come to wordings; what their pieces were embedded as is let go."""
-    read = {e.encounter_id: similar.near(e) for fold in folds.values() for e in fold}
-    return {name: Near(near.placed, near.rank) for name, near in read.items() if near is not None}
+def _near(encounters: Sequence[Encounter], similar: Titles, progress: bool) -> dict[str, Near]:
+    """How near encounters come to wordings, told by their text alone, whatever terms and folds.
+
+    Their pieces and what these were embedded as are let go.
+    """
+    found = {}
+    for one in tqdm(
+        encounters, desc="sentences", unit="encounter", disable=not progress, leave=False
+    ):
+        near = similar.near(one)
+        if near is not None:
+            found[one.encounter_id] = Near(near.placed, near.rank)
+    return found
 
 
 def _folds(encounters: Sequence[Encounter], seed: int) -> dict[int, list[Encounter]]:

@@ -51,7 +51,7 @@ _KINDS = ("named", "known", "strange")
 
 @dataclass(frozen=True)
 class Background:
-    """What counts say of M codes before an encounter is read, each ``[M]``.
+    """What counts say of M codes before an encounter is read, ``[M]`` but for the last three.
 
     Attributes:
         place: position of each code.
@@ -62,6 +62,9 @@ class Background:
         category: number of its category, by ``categories``.
         chapter: number of its chapter, the code's first letter.
         length: characters.
+        categories: number of each category by its name.
+        of_category: encounters with a code of each category, codes without a wording among them.
+        of_chapter: the same of each chapter.
     """
 
     place: Mapping[Code, int]

@@ -7,26 +7,26 @@ network's logit; it also sees codes that the network knows and no term names.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from surecode.codes.label_space import LabelSpace
 from surecode.codes.systems import category
 from surecode.encounter import Encounter
 from surecode.errors import InputError
-from surecode.evidence.assertion import assertion
-from surecode.evidence.sections import sections
 from surecode.hybrid.found import Terms, find
 from surecode.hybrid.likeness import NO_SIBLING
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.place import Place
+from surecode.hybrid.sentence_features import Reader
+from surecode.hybrid.sentences import Rows
 from surecode.hybrid.statistics import Statistics
-from surecode.hybrid.titles import Near, Rows, Titles
+from surecode.hybrid.titles import Near, Titles
 from surecode.hybrid.weights import Ground, Weights
 from surecode.lexicon.lexicon import Lexicon
 
@@ -81,13 +81,9 @@ class TermReader:
     def ground(self, space: LabelSpace) -> Ground:
         """What counts say of a label space."""
         if space.hash not in self._of_space:
-            similarity = None if self.titles is None else self.titles.similarity
-            self._of_space[space.hash] = (
-                self.weights.ground(space, self.terms.statistics)
-                if similarity is None
-                else self.weights.ground(
-                    space, self.terms.statistics, similarity.codes, similarity.first
-                )
+            described = None if self.titles is None else self.titles.similarity
+            self._of_space[space.hash] = self.weights.ground(
+                space, self.terms.statistics, described
             )
         return self._of_space[space.hash]
 
@@ -138,14 +134,14 @@ class TermReader:
     ) -> dict[int, tuple[Place, ...]]:
         """The sentences that speak for likely codes that no term names."""
         assert self.titles is not None  # something is near to them
-        columns = self.ground(space).columns
+        columns, reader = self.ground(space).columns, Reader(encounter)
+        number = {document.document_id: n for n, document in enumerate(encounter.documents)}
         found: dict[int, tuple[Place, ...]] = {}
         for m in np.flatnonzero(alone[columns] > _QUOTED).tolist():
             if (column := int(columns[m])) not in named:
                 span = near.spans[near.placed.sentence[m]]
-                text = encounter.text(span.document_id)
-                meant = assertion(text, span.start, span.end, sections(text))
-                p = 1.0 / (1.0 + math.exp(-alone[column]))
+                meant = reader.said(number[span.document_id], span.start, span.end)
+                p = float(expit(alone[column]))
                 rule = f"{self.titles.codes[m]}:similar"
                 found[column] = (Place((span,), "title", rule, "similar", p, meant, p),)
         return found

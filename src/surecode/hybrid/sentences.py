@@ -7,7 +7,7 @@ commas drowns in the mean over a long sentence. Price: most text is embedded twi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +18,12 @@ from surecode.coder.encoder import load_tokenizer
 from surecode.coder.heads.embed import embed_descriptions
 from surecode.coder.network import Network
 from surecode.data.windows import Windower
-from surecode.encounter import Document, Encounter, Span
+from surecode.encounter import Document, Span
 from surecode.evidence.assertion import assertion
 from surecode.evidence.sections import sections
 from surecode.settings import AdapterSettings, EncoderSettings, HeadSettings
+
+Rows = Mapping[str, NDArray[np.float32]]  # embeddings by their text
 
 # A line's end, or a full stop, question mark or exclamation mark before white space and no digit.
 _SENTENCE = re.compile(r"[\n\r]+|(?<=[.!?])\s+(?!\d)")
@@ -87,6 +89,12 @@ def pieces(documents: Iterable[Document]) -> list[Span]:
     ]
 
 
+def texts_of(documents: Iterable[Document], spans: Sequence[Span]) -> list[str]:
+    """What stands at each span."""
+    texts = {document.document_id: document.text for document in documents}
+    return [texts[span.document_id][span.start : span.end] for span in spans]
+
+
 def _pieces(text: str) -> Iterator[tuple[int, int]]:
     for start, end in _split(text, _SENTENCE, 0, len(text)):
         yield from _cut(text, start, end)
@@ -142,23 +150,31 @@ class Embedder:
             lock.sha256,
         )
 
-    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def __call__(self, texts: Sequence[str], known: Rows | None = None) -> NDArray[np.float32]:
         """``[n, D]`` for n texts; one that stands several times is embedded once.
+
+        Args:
+            texts: n texts.
+            known: embeddings that are at hand, by their text; they are not made again.
 
         Raises:
             InputError: a text holds nothing that the tokenizer knows.
         """
-        distinct = list(dict.fromkeys(texts))
-        states, _ = embed_descriptions(
-            self.network.encode, self.windower, self.padding_id, distinct
-        )
-        rows = states.numpy()
-        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(min=1e-12)
-        place = {text: row for row, text in enumerate(distinct)}
-        return np.ascontiguousarray(rows[np.array([place[text] for text in texts], dtype=np.int64)])
+        found = dict(known or {})
+        if lacking := [text for text in dict.fromkeys(texts) if text not in found]:
+            states, _ = embed_descriptions(
+                self.network.encode, self.windower, self.padding_id, lacking
+            )
+            rows = states.numpy()
+            rows = rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(min=1e-12)
+            found |= zip(lacking, rows, strict=True)
+        width = self.network.encoder.config.hidden_size
+        return np.array([found[text] for text in texts], dtype=np.float32).reshape(-1, width)
 
-    def sentences(self, encounter: Encounter) -> tuple[list[Span], NDArray[np.float32]]:
-        """The pieces of an encounter and their embeddings ``[S, D]``."""
-        texts = {document.document_id: document.text for document in encounter.documents}
-        spans = pieces(encounter.documents)
-        return spans, self([texts[s.document_id][s.start : s.end] for s in spans])
+    def sentences(
+        self, documents: Iterable[Document], known: Rows | None = None
+    ) -> tuple[list[Span], NDArray[np.float32]]:
+        """The pieces of documents and their embeddings ``[S, D]``; ``known`` as in a call."""
+        documents = list(documents)
+        spans = pieces(documents)
+        return spans, self(texts_of(documents, spans), known)

@@ -37,6 +37,13 @@ _REMEDY = "build it anew from the codes' descriptions"
 _CHUNK = 1 << 24
 
 
+def ranked(score: NDArray[np.floating]) -> NDArray[np.int64]:
+    """The rank of each of K scores ``[K]``, from 0 for the largest; equal ones in their order."""
+    rank = np.empty(len(score), dtype=np.int64)
+    rank[np.argsort(-score, kind="stable")] = np.arange(len(score))
+    return rank
+
+
 @dataclass(frozen=True)
 class Similar:
     """Of each code the sentence that comes nearest to one of its wordings, and how near."""
@@ -230,8 +237,7 @@ class DescriptionSimilarity:
             values = cosines - np.float32(DOUBT) * doubt[rows, None]
             chosen = values.argmax(axis=0)
             value = values.max(axis=0)
-            place = np.empty(codes, np.int64)
-            place[np.argsort(-value, kind="stable")] = np.arange(codes)
+            place = ranked(value)
             score = (value - PLACE * np.log1p(place)).astype(np.float32)
             better = score > best.score
             best.score[better] = score[better]

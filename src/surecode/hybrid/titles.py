@@ -6,7 +6,7 @@ language are read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -14,11 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surecode.encounter import Code, Document, Encounter, Span
-from surecode.hybrid.sentences import Embedder, doubtful, pieces, units
-from surecode.hybrid.similarity import DescriptionSimilarity, Placed
+from surecode.hybrid.sentences import Embedder, Rows, doubtful, texts_of, units
+from surecode.hybrid.similarity import DescriptionSimilarity, Placed, ranked
 from surecode.lexicon.documents import document_language
-
-Rows = Mapping[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -58,15 +56,11 @@ class Titles:
                 encounter before words were deleted from it.
         """
         documents = [one for one in encounter.documents if is_english(one)]
-        spans = pieces(documents)
+        if not documents:
+            return None
+        spans, sentences = self.embed.sentences(documents, rows)
         if not spans:
             return None
-        texts = {document.document_id: document.text for document in documents}
-        said = [texts[span.document_id][span.start : span.end] for span in spans]
-        known = dict(rows or {})
-        if lacking := [text for text in dict.fromkeys(said) if text not in known]:
-            known |= zip(lacking, self.embed(lacking), strict=True)
-        sentences = np.stack([known[text] for text in said])
         how = (sentences, units(spans), doubtful(documents, spans))
         placed = self.similarity.placed(*how)
         rank = ranked(placed.score)
@@ -74,7 +68,8 @@ class Titles:
             first = self._before.placed(*how)
             placed = first.followed_by(placed)
             rank[: len(self._before)] = ranked(first.score)
-        return Near(placed, rank, spans, known)
+        texts = texts_of(documents, spans)
+        return Near(placed, rank, spans, dict(zip(texts, sentences, strict=True)))
 
     @cached_property
     def _before(self) -> DescriptionSimilarity:
@@ -84,13 +79,6 @@ class Titles:
         """These and more codes, each with at least one wording."""
         more = DescriptionSimilarity.build(codes, wordings, self.embed, self.similarity.encoder)
         return replace(self, similarity=self.similarity.joined(more))
-
-
-def ranked(score: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The rank of each of M scores ``[M]``, the largest first; equal ones in their order."""
-    rank = np.empty(len(score), dtype=np.int64)
-    rank[np.argsort(-score, kind="stable")] = np.arange(len(score))
-    return rank
 
 
 def is_english(document: Document) -> bool:

@@ -18,6 +18,7 @@ from surecode.hybrid.found import Found
 from surecode.hybrid.likeness import Background, Likeness
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.marks import Marks
+from surecode.hybrid.similarity import DescriptionSimilarity
 from surecode.hybrid.sites import Sites
 from surecode.hybrid.statistics import Statistics
 from surecode.hybrid.titles import Near
@@ -146,18 +147,17 @@ class Weights:
         self,
         space: LabelSpace,
         statistics: Statistics,
-        described: Sequence[Code] = (),
-        first: int | None = None,
+        described: DescriptionSimilarity | None = None,
     ) -> Ground:
-        """What counts say of a label space.
-
-        M of its codes are ``described``, and those behind the ``first`` of them were added.
-        """
+        """What counts say of a label space, M of whose codes are ``described``."""
+        codes = () if described is None else described.codes
         return Ground(
             space,
             np.array(self.absent.log_odds(space.codes, statistics), dtype=np.float64),
-            Background.of(described, statistics, self.absent, first) if described else None,
-            np.array([space.index(code) for code in described], dtype=np.int64),
+            None
+            if described is None
+            else Background.of(codes, statistics, self.absent, described.first),
+            np.array([space.index(code) for code in codes], dtype=np.int64),
         )
 
     def to_dict(self) -> dict[str, Any]:
