@@ -57,7 +57,7 @@ def seer(coder: Coder, day: date) -> Callable[[str], Seen]:
         places = {
             column: [(span.start, span.end) for place in found for span in place.spans]
             for column, found in output.reading.places.items()
-            if found[0].match != "similar"  # a sentence that comes near is no term
+            if all(place.match != "similar" for place in found)  # a near sentence is no term
         }
         assigned = calibrator.decoding(probabilities)[0]
         return Seen(output.logits, probabilities[0], assigned, places)
