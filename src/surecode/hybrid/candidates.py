@@ -18,12 +18,13 @@ from surecode.codes.systems import category
 from surecode.encounter import Code
 from surecode.hybrid.found import Found
 from surecode.hybrid.marks import Marked
+from surecode.hybrid.odds import odds
 from surecode.hybrid.place import Place
+from surecode.hybrid.rivals import NO_RIVAL, rivalry
 from surecode.hybrid.sentence_features import best_features, precision_of
 
 # A candidate that terms make as likely as this speaks for its companions.
 _STRONG = 0.5
-_SURE = 0.005  # kept from 0 and 1, before log-odds are taken
 _LIKELY = 0.3  # a place that counts as likely
 
 FEATURES = (
@@ -82,6 +83,11 @@ FEATURES = (
     "a place is likely",
     "log places that are marked",
     "likeliest marked sibling",
+    # What else its places may be (`rivals`), and who says what they are.
+    "rival where it is least likely",
+    "rival at the likeliest place",
+    "largest log-odds against a rival",
+    "no annotator names it",
 )
 
 
@@ -115,6 +121,7 @@ def candidates(found: Found, marked: Mapping[Code, Sequence[Marked]]) -> Candida
     for code in codes:
         siblings[code.system, category(code)].append(code)
     any_place = {code: _any(some) for code, some in marked.items()}
+    rivals = rivalry(marked)
     known = found.statistics.codes
     rows = []
     for code in codes:
@@ -136,6 +143,8 @@ def candidates(found: Found, marked: Mapping[Code, Sequence[Marked]]) -> Candida
                 float(len(code.value)),
                 *_marked_features(marked.get(code, ()), code in found.places),
                 max((any_place.get(o, 0.0) for o in others), default=0.0),
+                *rivals.get(code, NO_RIVAL),
+                float(all(place.source != "training" for place in found.places.get(code, ()))),
             ]
         )
     return Candidates(
@@ -153,8 +162,8 @@ def _marked_features(marked: Sequence[Marked], named: bool) -> list[float]:
     """Seven features of one code, from the words around its places."""
     chances = [one.chance for one in marked]
     return [
-        _odds(max(chances, default=0.0)),
-        _odds(_any(marked)),
+        odds(max(chances, default=0.0)),
+        odds(_any(marked)),
         max((one.variant for one in marked), default=0.0),
         max((one.stem for one in marked), default=0.0),
         float(bool(marked) and not named),
@@ -165,10 +174,6 @@ def _marked_features(marked: Sequence[Marked], named: bool) -> list[float]:
 
 def _any(marked: Sequence[Marked]) -> float:
     return 1.0 - math.prod(1.0 - one.chance for one in marked)
-
-
-def _odds(p: float) -> float:
-    return math.log((p + _SURE) / (1.0 + _SURE - p))
 
 
 def _places(

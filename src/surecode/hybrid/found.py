@@ -22,14 +22,14 @@ from surecode.lexicon.scattered import ScatteredTerms
 from surecode.lexicon.term import Source
 
 TABLES: tuple[Source, ...] = ("title", "inclusion")
-OWN: tuple[Source, ...] = ("training", "user")
+OWN: tuple[Source, ...] = ("training", "shipped", "user")
 # Smallest share of a training term's weight in one sentence that makes a candidate.
 LEAST_COVERAGE = 0.6
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What is looked for: terms of the train split and of users with their counts, and tables.
+    """What is looked for: terms of the train split and of lists with their counts, and tables.
 
     Tables have a lexicon of their own, which no fold of train changes.
     """

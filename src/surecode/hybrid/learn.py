@@ -114,7 +114,7 @@ def learn(
         ):
             raise InputError(
                 "lexicon: no term is found in any encounter of train or tune; mark evidence in the "
-                "encounters, or give terms (coder.terms, coder.tables)"
+                "encounters, or give terms (coder.terms, coder.tables, coder.wordings)"
             )
         weights = read.weights()
         # Where no encounter has a sentence to compare, nothing was learned of it.
