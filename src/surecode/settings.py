@@ -57,7 +57,8 @@ class CoderKindSettings(Settings):
     """What assigns codes: a network, terms, or both; `surecode.hybrid`.
 
     ``tables`` are code systems whose titles and inclusion terms are looked for, and whose codes a
-    coder may assign that no training encounter has; ``terms`` are a user's own lists of terms.
+    coder may assign that no training encounter has; ``wordings`` those whose lists that ship with
+    surecode are looked for, with all of their codes; ``terms`` are a user's own lists of terms.
     Where network and terms disagree on a code that is assigned, the model of both has weighed them;
     ``review`` sends the encounter to a person all the same. ``similarity`` compares the sentences
     of English documents with the wordings of codes, by the encoder as it comes: with those of the
@@ -67,6 +68,7 @@ class CoderKindSettings(Settings):
 
     kind: Literal["neural", "lexicon", "hybrid"]
     tables: tuple[Literal["ICD-10-CM"], ...]
+    wordings: tuple[Literal["ICD-10-CM", "ICD-10-PCS", "ICD-O-3"], ...]
     terms: tuple[Path, ...]
     disagreement: Literal["weigh", "review"]
     similarity: Literal["none", "label_space", "tables"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import pytest
 
 from surecode.cli import main
 from surecode.codes.label_space import LabelSpace
+from surecode.codes.releases import valid_codes
 from surecode.config import compose_config, parse
 from surecode.encounter import Code, Document, Encounter, GoldCode, Split
 from surecode.errors import InputError
+from surecode.lexicon.terms_shipped import shipped_terms
 from surecode.settings import Config
 from surecode.stages.run_folder import RunFolder, learning_fingerprint
 from surecode.stages.terms import own_terms, tune_logits, with_terms
@@ -58,10 +61,36 @@ ENCOUNTERS = [
 def test_codes_of_train_and_tune_and_of_lists_and_no_others(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     path.write_text("system,value,term\nICD-10-CM,I10,high blood pressure\n")
-    plain = with_terms(config("coder.tables=[]"), ENCOUNTERS)
+    none = ("coder.tables=[]", "coder.wordings=[]")
+    plain = with_terms(config(*none), ENCOUNTERS)
     assert set(plain.codes) == {icd("R50.9"), icd("R05.9"), Code("CPT", "88305")}
-    more = with_terms(config("coder.tables=[]", f"coder.terms=[{path}]"), ENCOUNTERS)
+    more = with_terms(config(*none, f"coder.terms=[{path}]"), ENCOUNTERS)
     assert set(more.codes) == {*plain.codes, icd("I10")}
+
+
+def test_codes_of_shipped_lists_in_the_documents_language_and_valid_on_their_day() -> None:
+    codes = set(with_terms(config("coder.tables=[]"), ENCOUNTERS).codes)
+    english, spanish = (
+        {term.code for term in shipped_terms({"ICD-10-CM"}, {language}) if len(term.text) > 1}
+        for language in ("en", "es")
+    )
+    valid = valid_codes("ICD-10-CM", "FY2026")
+    assert valid is not None
+    assert {code for code in english if code.value in valid} <= codes
+    gold = {icd("R50.9"), icd("R05.9"), Code("CPT", "88305")}
+    assert not {code for code in codes - gold if code.value not in valid}
+    assert not codes & {code for code in spanish - english - gold if code.value in valid}
+    older = [replace(e, date_of_service=date(2021, 1, 1)) for e in ENCOUNTERS]
+    then = valid_codes("ICD-10-CM", "FY2021")
+    assert then is not None
+    new = {code for code in english if code.value in valid - then}
+    assert new
+    assert new <= codes
+    assert not new & set(with_terms(config("coder.tables=[]"), older).codes)
+    assert set(with_terms(config("coder.tables=[]", "coder.wordings=[ICD-O-3]"), older).codes) <= {
+        *gold,
+        *(term.code for term in shipped_terms({"ICD-O-3"})),
+    }
 
 
 @pytest.mark.slow

@@ -117,6 +117,8 @@ def _coder(config: Config, pretraining_data: Sequence[str]) -> str:
     terms = "terms of train and tune"
     if config.coder.tables:
         terms += f" and of the tables of {', '.join(config.coder.tables)}"
+    if config.coder.wordings:
+        terms += f" and of shipped lists of {', '.join(config.coder.wordings)}"
     if config.coder.terms:
         terms += f" and of {len(config.coder.terms)} lists"
     if config.coder.similarity != "none":

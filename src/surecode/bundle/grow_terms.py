@@ -10,14 +10,16 @@ from surecode.encounter import Code
 from surecode.hybrid.found import Terms
 from surecode.hybrid.reader import TermReader
 from surecode.lexicon.term import Term
+from surecode.lexicon.terms_shipped import shipped_terms
 from surecode.lexicon.terms_table import table_terms
 
 
 def grown_terms(reader: TermReader, added: Sequence[Code], texts: Sequence[str]) -> TermReader:
     """A reader that looks for the codes added as well.
 
-    Their wordings are those of the table at hand; of codes that it lacks, the descriptions. What
-    was learned of terms in general holds for them: nothing was ever counted of these.
+    Their wordings are those of the table at hand and of shipped lists; of codes that the table
+    lacks, the descriptions. What was learned of terms in general holds for them: nothing was ever
+    counted of these.
 
     Args:
         reader: as trained.
@@ -32,7 +34,10 @@ def grown_terms(reader: TermReader, added: Sequence[Code], texts: Sequence[str])
         if code not in named
     ]
     known = reader.terms
-    grown = Terms.of(known.lexicon, known.tables.with_terms(terms), known.statistics)
+    listed = shipped_terms({code.system for code in added}, codes=frozenset(added))
+    grown = Terms.of(
+        known.lexicon.with_terms(listed), known.tables.with_terms(terms), known.statistics
+    )
     titles = reader.titles
     if titles is not None:
         official = [wordings(code) for code in added]

@@ -18,7 +18,7 @@ from surecode.bundle import layout
 from surecode.codes.axes import composed
 from surecode.codes.descriptions import wordings
 from surecode.codes.label_space import LabelSpace
-from surecode.codes.releases import valid_codes
+from surecode.codes.releases import release_of, valid_codes
 from surecode.codes.systems import system_of
 from surecode.encounter import Code, Encounter, Split
 from surecode.errors import InputError
@@ -28,10 +28,11 @@ from surecode.hybrid.learn import Learned, learn
 from surecode.hybrid.sentences import Embedder
 from surecode.hybrid.similarity import DescriptionSimilarity
 from surecode.hybrid.titles import Titles, is_english
-from surecode.lexicon.documents import check_language
+from surecode.lexicon.documents import check_language, document_language
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.scattered import ScatteredTerms
 from surecode.lexicon.term import Term
+from surecode.lexicon.terms_shipped import shipped_terms
 from surecode.lexicon.terms_table import table_terms
 from surecode.lexicon.terms_user import read_term_list
 from surecode.settings import Config
@@ -47,17 +48,19 @@ _LONGEST = 7
 def with_terms(config: Config, encounters: Iterable[Encounter]) -> LabelSpace:
     """The label space of a coder with terms.
 
-    Codes of train and tune, their variants where people marked what says which (`codes.axes`),
-    codes of a user's lists, and codes of the tables that a title names in some text of train or
-    tune: what no text of training ever names is left to `codes add`.
+    Codes of train and tune; codes of lists, shipped ones in the languages of the documents and
+    valid on their latest day; variants of all these where people marked what says which
+    (`codes.axes`); and codes of the tables that a title names in some text of train or tune: what
+    no text of training ever names is left to `codes add`.
     """
     systems = {system_of(name).name for name in config.specialty.label_space.systems}
     some = [encounter for encounter in encounters if encounter.split in LEARNING]
     own = own_terms(config, some)
     codes = {code for encounter in some for code in encounter.code_set}
+    codes |= {term.code for term in own}
+    codes |= {term.code for term in _shipped(config, some) if _is_valid(term.code, _day(some))}
     if any(encounter.evidence for encounter in some):
         codes |= composed(codes)
-    codes |= {term.code for term in own}
     tables = systems & set(config.coder.tables)
     if tables:
         codes |= _named(some, tables)
@@ -85,7 +88,7 @@ def learn_terms(
     learned = learn(
         train,
         tune,
-        own_terms(config, [*train, *tune]),
+        [*own_terms(config, [*train, *tune]), *_shipped(config, [*train, *tune], space)],
         table_terms(space.codes) if config.coder.tables else [],
         space,
         neural=neural,
@@ -128,6 +131,21 @@ def tune_logits(
             "run `surecode train` again"
         ) from None
     return np.array(rows, dtype=np.float32)
+
+
+def _shipped(
+    config: Config, encounters: Sequence[Encounter], space: LabelSpace | None = None
+) -> list[Term]:
+    """Shipped wordings in the languages of the documents, of the codes of the label space."""
+    read = {document_language(d.text) for e in encounters for d in e.documents}
+    languages = {language for language in read if language is not None} or None
+    return shipped_terms(config.coder.wordings, languages, None if space is None else space.codes)
+
+
+def _is_valid(code: Code, day: date) -> bool:
+    """Whether a code may be billed on a day, or no table of its release tells."""
+    valid = valid_codes(code.system, release_of(code.system, day))
+    return valid is None or code.value in valid
 
 
 def _titles(config: Config, space: LabelSpace, encounters: Iterable[Encounter]) -> Titles | None:
