@@ -63,7 +63,9 @@ class CoderKindSettings(Settings):
     ``review`` sends the encounter to a person all the same. ``similarity`` compares the sentences
     of English documents with the wordings of codes, by the encoder as it comes: with those of the
     label space, or of every code of the tables that may be billed and has no seventh character;
-    these then belong to the label space.
+    these then belong to the label space. ``denied`` says of codes whose every place is denied,
+    hypothetical or of the family: weighed as training weighs them, which is much where annotators
+    mark what a note denies, as those of CodiEsp do; or withheld, so that none is assigned.
     """
 
     kind: Literal["neural", "lexicon", "hybrid"]
@@ -72,6 +74,7 @@ class CoderKindSettings(Settings):
     terms: tuple[Path, ...]
     disagreement: Literal["weigh", "review"]
     similarity: Literal["none", "label_space", "tables"]
+    denied: Literal["weigh", "withhold"]
 
     @model_validator(mode="after")
     def _compares(self) -> CoderKindSettings:

@@ -26,6 +26,7 @@ from surecode.calibration.folds import folds_of
 from surecode.codes.label_space import LabelSpace
 from surecode.encounter import Encounter
 from surecode.errors import InputError
+from surecode.hybrid.denied import only_denied, withheld
 from surecode.hybrid.found import TABLES, Found, Terms, find
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.reader import TermReader, joint_features
@@ -50,12 +51,16 @@ class Learned:
 
 @dataclass(frozen=True)
 class _Row:
-    """What is said of an encounter of tune without a network: of candidates, and of all codes."""
+    """What is said of an encounter of tune without a network: of candidates, and of all codes.
+
+    ``denied`` are the columns of codes that it only denies.
+    """
 
     encounter: Encounter
     fold: int
     named: Mapping[int, float]
     alone: NDArray[np.float64]
+    denied: Sequence[int]
 
 
 def learn(
@@ -68,6 +73,7 @@ def learn(
     neural: Mapping[str, NDArray[np.floating]] | None = None,
     columns: Sequence[int] | None = None,
     similar: Titles | None = None,
+    withholds: bool = False,
     seed: int = 0,
     progress: bool = False,
 ) -> Learned:
@@ -82,6 +88,7 @@ def learn(
         neural: a network's logits ``[n]`` of each encounter of tune, by id.
         columns: the places ``[n]`` of the network's codes in the label space.
         similar: wordings to compare sentences with.
+        withholds: whether codes that an encounter only denies are withheld.
         seed: of the folds.
         progress: show it.
 
@@ -119,16 +126,19 @@ def learn(
         weights = read.weights()
         # Where no encounter has a sentence to compare, nothing was learned of it.
         titles_read = None if weights.likeness is None else similar
-        reader = TermReader(read.terms(), weights, titles=titles_read)
+        reader = TermReader(read.terms(), weights, titles=titles_read, withholds=withholds)
         inside = {encounter.encounter_id for encounter in tune}
         rows = [row for k in sorted(folds) for row in _rows(read, k, inside, space)]
-    if neural is None:
-        return Learned(
-            reader, {row.encounter.encounter_id: row.alone.astype(np.float32) for row in rows}
-        )
-    assert columns is not None  # a network has codes
-    joint, logits = _joined(rows, space, neural, columns)
-    return Learned(replace(reader, joint=joint), logits)
+    logits = {row.encounter.encounter_id: row.alone for row in rows}
+    if neural is not None:
+        assert columns is not None  # a network has codes
+        joint, logits = _joined(rows, space, neural, columns)
+        reader = replace(reader, joint=joint)
+    if withholds:
+        for row in rows:
+            name = row.encounter.encounter_id
+            logits[name] = withheld(logits[name], row.denied)
+    return Learned(reader, {name: some.astype(np.float32) for name, some in logits.items()})
 
 
 class _Read:
@@ -216,16 +226,12 @@ def _rows(read: _Read, k: int, tune: frozenset[str] | set[str], space: LabelSpac
         return []
     weights = read.weights(k)
     ground = read.ground(weights, space, k)
-    return [
-        _Row(
-            found.encounter,
-            k,
-            *weights.alone(
-                weights.candidates(found), ground, read.near.get(found.encounter.encounter_id)
-            ),
-        )
-        for found in some
-    ]
+    rows = []
+    for found in some:
+        proposed, near = weights.candidates(found), read.near.get(found.encounter.encounter_id)
+        named, alone = weights.alone(proposed, ground, near)
+        rows.append(_Row(found.encounter, k, named, alone, only_denied(proposed, space)))
+    return rows
 
 
 def _joined(
@@ -233,7 +239,7 @@ def _joined(
     space: LabelSpace,
     neural: Mapping[str, NDArray[np.floating]],
     columns: Sequence[int],
-) -> tuple[LinearModel, dict[str, NDArray[np.float32]]]:
+) -> tuple[LinearModel, dict[str, NDArray[np.float64]]]:
     """The model of terms and network, and tune's logits by models without the fold."""
     present = sorted({row.fold for row in rows})
     if len(present) < 2:
@@ -260,5 +266,5 @@ def _joined(
     for row, chosen, features, _ in joined:
         all_codes = row.alone.copy()
         all_codes[chosen] = by_fold[row.fold](features)
-        logits[row.encounter.encounter_id] = all_codes.astype(np.float32)
+        logits[row.encounter.encounter_id] = all_codes
     return fit(None), logits

@@ -19,6 +19,7 @@ from surecode.codes.label_space import LabelSpace
 from surecode.codes.systems import category
 from surecode.encounter import Encounter
 from surecode.errors import InputError
+from surecode.hybrid.denied import only_denied, withheld
 from surecode.hybrid.found import Terms, find
 from surecode.hybrid.likeness import NO_SIBLING
 from surecode.hybrid.linear import LinearModel
@@ -62,13 +63,15 @@ class Reading:
 class TermReader:
     """Terms with what was learned of them; ``joint`` where a network has a say.
 
-    ``titles`` where sentences are compared with wordings of codes.
+    ``titles`` where sentences are compared with wordings of codes; ``withholds`` codes that an
+    encounter only denies.
     """
 
     terms: Terms
     weights: Weights
     joint: LinearModel | None = None
     titles: Titles | None = None
+    withholds: bool = False
     _of_space: dict[str, Ground] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -119,6 +122,9 @@ class TermReader:
             chosen, features = joint_features(named, alone, space, neural, columns)
             logits = alone.copy()
             logits[chosen] = self.joint(features)
+        if self.withholds:
+            denied = only_denied(proposed, space)
+            logits, alone = withheld(logits, denied), withheld(alone, denied)
         if near is None:
             return Reading(logits.astype(np.float32), alone, places)
         places |= self._alike(encounter, space, near, alone, places)
@@ -154,6 +160,7 @@ class TermReader:
             "statistics": self.terms.statistics.to_dict(),
             "weights": self.weights.to_dict(),
             "joint": None if self.joint is None else self.joint.to_dict(),
+            "withholds": self.withholds,
         }
 
     @classmethod
@@ -161,12 +168,15 @@ class TermReader:
         """The inverse of :meth:`to_dict`; raises `InputError` on anything else."""
         try:
             lexicon, tables = (Lexicon.from_dict(values[name]) for name in ("lexicon", "tables"))
-            joint = values["joint"]
+            joint, withholds = values["joint"], values["withholds"]
+            if not isinstance(withholds, bool):
+                raise TypeError
             return cls(
                 Terms.of(lexicon, tables, Statistics.from_dict(values["statistics"])),
                 Weights.from_dict(values["weights"]),
                 None if joint is None else LinearModel.from_dict(joint, len(JOINT)),
                 titles,
+                withholds,
             )
         except (KeyError, TypeError):
             raise InputError("terms: damaged; run `surecode train` again") from None

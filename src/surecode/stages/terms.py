@@ -94,6 +94,7 @@ def learn_terms(
         neural=neural,
         columns=columns,
         similar=_titles(config, space, [*train, *tune]),
+        withholds=config.coder.denied == "withhold",
         seed=config.seed,
         progress=config.trainer.progress,
     )

@@ -1,0 +1,99 @@
+"""Codes that an encounter only denies, by a coder that withholds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from surecode.codes.label_space import LabelSpace
+from surecode.encounter import Code, Document, Encounter
+from surecode.evidence.assertion import Assertion
+from surecode.hybrid.candidates import Candidates
+from surecode.hybrid.denied import WITHHELD, only_denied, withheld
+from surecode.hybrid.found import find
+from surecode.hybrid.learn import Learned
+from surecode.hybrid.place import Place
+from surecode.hybrid.reader import TermReader
+
+FEVER, COUGH = Code("ICD-10-CM", "R50.9"), Code("ICD-10-CM", "R05.9")
+AFFIRMED, DENIED = Assertion(), Assertion(polarity="negated")
+FAMILY = Assertion(experiencer="family")
+
+
+def note(corpus: list[Encounter], text: str) -> Encounter:
+    return replace(corpus[0], documents=(Document("n", "note", text),), codes=(), evidence=())
+
+
+@pytest.fixture(scope="module")
+def withholding(corpus: list[Encounter], learned_of: Callable[..., Learned]) -> Learned:
+    return learned_of(corpus, withholds=True)
+
+
+def test_a_code_that_is_only_denied_is_withheld_and_no_other(
+    corpus: list[Encounter], learned: Learned, withholding: Learned, space: LabelSpace
+) -> None:
+    fever, cough = space.index(FEVER), space.index(COUGH)
+    for text, gone in (
+        ("The patient has a dry cough today. There is no fever.", True),
+        ("The patient has a dry cough today. The patient has fever today.", False),
+        ("There is no fever today, and no cough. The patient has fever and cough at home.", False),
+    ):
+        plain = learned.reader(note(corpus, text), space)
+        strict = withholding.reader(note(corpus, text), space)
+        assert strict.logits[cough] == plain.logits[cough]
+        assert plain.logits[fever] > WITHHELD
+        assert strict.logits[fever] == (WITHHELD if gone else plain.logits[fever])
+        assert np.float32(strict.alone[fever]) == strict.logits[fever]
+
+
+def test_tune_s_logits_are_withheld_as_the_reader_s(
+    corpus: list[Encounter], learned: Learned, withholding: Learned, space: LabelSpace
+) -> None:
+    changed = 0
+    by_id = {encounter.encounter_id: encounter for encounter in corpus}
+    for name, logits in withholding.tune.items():
+        found = withholding.reader.weights.candidates(find(by_id[name], withholding.reader.terms))
+        columns = only_denied(found, space)
+        gone = np.flatnonzero(logits == np.float32(WITHHELD)).tolist()
+        # A fold's own terms may lack a term of the whole; what is found by both is denied by both.
+        assert set(gone) <= set(columns)
+        kept = np.setdiff1d(np.arange(len(space)), gone)
+        assert (logits[kept] == learned.tune[name][kept]).all()
+        changed += len(gone)
+    assert changed > 3
+
+
+def test_it_is_kept_with_the_reader(withholding: Learned, learned: Learned) -> None:
+    for reader, expected in ((withholding.reader, True), (learned.reader, False)):
+        assert TermReader.from_dict(reader.to_dict()).withholds is expected
+
+
+def test_what_a_family_history_and_procedures_are_carried_by() -> None:
+    space = LabelSpace(
+        tuple(
+            sorted(
+                (
+                    Code("ICD-10-CM", "I10"),
+                    Code("ICD-10-CM", "J45.909"),
+                    Code("ICD-10-CM", "Z80.0"),
+                    Code("ICD-10-PCS", "0DTJ"),
+                )
+            )
+        )
+    )
+    said = {"I10": (DENIED, FAMILY), "J45.909": (DENIED, AFFIRMED), "Z80.0": (FAMILY,)}
+
+    def places(code: Code) -> tuple[Place, ...]:
+        some = said.get(code.value, (DENIED,))
+        return tuple(Place((), "training", "r", "exact", 0.5, meant, 0.5) for meant in some)
+
+    outside = Code("ICD-10-CM", "E11.9")
+    codes = (*space.codes, outside)
+    proposed = Candidates(codes, np.zeros((5, 0)), tuple(places(code) for code in codes))
+    assert only_denied(proposed, space) == [space.index(Code("ICD-10-CM", "I10"))]
+    logits = np.arange(4.0)
+    assert withheld(logits, [1]).tolist() == [0.0, WITHHELD, 2.0, 3.0]
+    assert logits.tolist() == [0.0, 1.0, 2.0, 3.0]
