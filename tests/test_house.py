@@ -131,7 +131,7 @@ def test_the_wheel_carries_package_and_configuration(tmp_path: Path) -> None:
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         carried = set(wheel.namelist())
     configuration = {f"surecode/{p.relative_to(ROOT)}" for p in (ROOT / "conf").rglob("*.yaml")}
-    source = {str(path.relative_to(ROOT / "src")) for path in MODULES}
+    source = {str(p.relative_to(ROOT / "src")) for p in (*MODULES, *PACKAGE.rglob("*.tsv"))}
     assert configuration | source | {"surecode/py.typed"} <= carried
     assert {name.split("/")[0] for name in carried} == {
         "surecode",

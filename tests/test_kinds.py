@@ -19,6 +19,7 @@ from surecode.errors import InputError
 
 pytestmark = pytest.mark.slow
 
+ONE_LIST = ("coder.tables=[]", "coder.wordings=[]", "coder.terms=[own.csv]")
 SMALL = (
     "specialty=pathology",
     "specialty.target.level=0.5",
@@ -82,7 +83,7 @@ def test_a_coder_of_terms_alone(
     monkeypatch.chdir(tmp_path)
     # One code that no encounter has, by a list; a title would need the whole table.
     Path("own.csv").write_text("system,value,term\nICD-10-CM,I10,clinical history\n")
-    words = [*SMALL, "coder=lexicon", "coder.tables=[]", "coder.terms=[own.csv]"]
+    words = [*SMALL, "coder=lexicon", *ONE_LIST]
     assert main(["run", *words]) == 0
     folder = the_run()
     names = {p.relative_to(folder / "bundle").as_posix() for p in (folder / "bundle").rglob("*.*")}
@@ -159,7 +160,7 @@ def _lost_similarity_is_told(bundle: Path, copy: Path) -> None:
 def test_a_coder_of_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("own.csv").write_text("system,value,term\nICD-10-CM,I10,clinical history\n")
-    words = [*SMALL, "coder=hybrid", "coder.tables=[]", "coder.terms=[own.csv]", "adapter=frozen"]
+    words = [*SMALL, "coder=hybrid", *ONE_LIST, "adapter=frozen"]
     assert main(["run", *words, *EXACTLY]) == 0
     folder = the_run()
     card = (folder / "bundle" / "card.md").read_text(encoding="utf-8")

@@ -80,6 +80,8 @@ class CoderKindSettings(Settings):
     def _compares(self) -> CoderKindSettings:
         if self.kind == "neural" and self.similarity != "none":
             raise ValueError("a neural coder compares nothing; set similarity=none, or kind=hybrid")
+        if self.kind == "neural" and self.wordings:
+            raise ValueError("a neural coder has no terms; set wordings=[], or kind=hybrid")
         if self.similarity == "tables" and not self.tables:
             raise ValueError("similarity=tables, but tables names none; set tables=[ICD-10-CM]")
         return self

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from surecode.codes.releases import check, release_of, title, valid_codes
+from surecode.codes.releases import check, may_be_billed, release_of, title, valid_codes
 from surecode.encounter import Code
 from surecode.errors import InputError
 
@@ -61,3 +61,16 @@ def test_the_table_is_loaded_on_the_first_question_only() -> None:
     program = "import sys, surecode.codes.releases; print('simple_icd_10_cm' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert result.stdout.strip() == "False"
+
+
+def test_between_two_tables_a_code_of_either_may_be_billed() -> None:
+    new, old = Code("ICD-10-CM", "U09.9"), Code("ICD-10-CM", "R05")  # until and since October 2021
+    heading = Code("ICD-10-CM", "I31")
+    for day, billed in (
+        (date(2021, 1, 1), {old}),
+        (date(2023, 1, 1), {old, new}),
+        (date(2026, 1, 1), {new}),
+        (date(2017, 1, 1), {old, new, heading}),  # no table of that time is at hand
+    ):
+        assert {code for code in (new, old, heading) if may_be_billed(code, day)} == billed
+    assert may_be_billed(Code("ICD-O-3", "8140/3"), date(2023, 1, 1))

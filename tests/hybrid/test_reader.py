@@ -23,6 +23,7 @@ from surecode.hybrid.reader import JOINT, TermReader, joint_features
 from surecode.hybrid.titles import Titles
 from surecode.hybrid.weights import Weights
 from surecode.lexicon.term import Term
+from surecode.lexicon.terms_shipped import shipped_terms
 
 FEVER = Code("ICD-10-CM", "R50.9")
 
@@ -275,3 +276,35 @@ def test_codes_that_are_added_are_compared_as_well(
             assert after[larger.index(code)] == before[space.index(code)]
     assert grown.is_whole
     assert not replace(grown, titles=None).is_whole
+
+
+def test_codes_that_are_added_have_the_wordings_of_the_lists_that_are_looked_for(
+    corpus: list[Encounter], space: LabelSpace, learned: Learned
+) -> None:
+    embolism = Code("ICD-10-CM", "I26.99")
+
+    def listed(reader: TermReader) -> set[tuple[Code, str | None]]:
+        some = reader.terms.lexicon.wordings
+        return {(one.code, one.language) for one in some if one.source == "shipped"}
+
+    grown = grown_terms(learned.reader, [embolism], ["Other pulmonary embolism"])
+    assert listed(grown) == set()
+    own = shipped_terms({"ICD-10-CM"}, {"es"}, frozenset({FEVER}))
+    cut = len(corpus) * 2 // 3
+    spanish = learn(corpus[:cut], corpus[cut:], own, [], space).reader
+    assert listed(spanish) == {(FEVER, "es")}
+    grown = grown_terms(spanish, [embolism], ["Other pulmonary embolism"])
+    assert listed(grown) == {(FEVER, "es"), (embolism, "es")}
+
+
+def test_a_wording_that_annotators_used_is_as_likely_as_they_used_it(
+    corpus: list[Encounter], space: LabelSpace
+) -> None:
+    own = [
+        Term("fever", FEVER, "shipped", "R50.9:en:1", 0.5, "en", 0),
+        Term("febrile", FEVER, "shipped", "R50.9:en:2", 0.5, "en", 0),
+    ]
+    cut = len(corpus) * 2 // 3
+    terms = learn(corpus[:cut], corpus[cut:], own, [], space).reader.terms
+    rules = {one.rule for one in terms.lexicon.wordings if one.source == "shipped"}
+    assert rules == {"R50.9:en:2"}

@@ -180,3 +180,11 @@ def test_it_finds_what_sets_of_words_find_and_hashed_the_same(
         ]
 
     assert said(ScatteredTerms(lexicon.hashed(), SOURCES, least)) == said(plain)
+
+
+def test_of_words_that_two_languages_share_only_the_document_s_terms_count() -> None:
+    terms = ready(term("CAD", A, language="en"), term("CAD", B, language="es"), term("CAD", C))
+    for opening, spoken in ((ENGLISH, {A, C}), (SPANISH, {B, C}), ("", {A, B, C})):
+        ((one,),) = found(terms, f"{opening}CAD.")
+        assert {each.code for each in terms.spoken(one).terms} == spoken
+        assert terms.spoken(one).key == terms.groups[one.group].key

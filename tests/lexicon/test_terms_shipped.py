@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date
-from importlib.resources import files
 
 import pytest
 
@@ -14,15 +13,14 @@ from surecode.hybrid.candidates import candidates
 from surecode.hybrid.found import Terms, find
 from surecode.hybrid.statistics import Statistics
 from surecode.lexicon.lexicon import Lexicon
-from surecode.lexicon.terms_shipped import LISTS, SHIPPED_PROBABILITY, shipped_terms
+from surecode.lexicon.terms_shipped import LISTS, SHIPPED_PROBABILITY, list_files, shipped_terms
 from surecode.lexicon.tokens import tokens
 
 
 @pytest.mark.parametrize(("system", "language"), LISTS)
 def test_every_line_is_a_code_and_a_wording_and_stands_once(system: str, language: str) -> None:
-    name = f"{system.lower().replace('-', '_')}_{language}.tsv"
-    text = files("surecode.lexicon").joinpath("shipped", name).read_text(encoding="utf-8")
-    rows = [line.split("\t") for line in text.splitlines()]
+    (path,) = [p for p in list_files({system}) if p.stem.endswith(f"_{language}")]
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
     assert len(rows) > 500
     assert {len(row) for row in rows} == {2}
     assert [value for value, _ in rows] == sorted(value for value, _ in rows)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from surecode.calibration.certificate import Certificate
+from surecode.codes.systems import system_of
 from surecode.settings import Config
 from surecode.source_settings import restriction
 
@@ -117,8 +118,9 @@ def _coder(config: Config, pretraining_data: Sequence[str]) -> str:
     terms = "terms of train and tune"
     if config.coder.tables:
         terms += f" and of the tables of {', '.join(config.coder.tables)}"
-    if config.coder.wordings:
-        terms += f" and of shipped lists of {', '.join(config.coder.wordings)}"
+    systems = {system_of(name).name for name in config.specialty.label_space.systems}
+    if listed := [name for name in config.coder.wordings if name in systems]:
+        terms += f" and of shipped lists of {', '.join(listed)}"
     if config.coder.terms:
         terms += f" and of {len(config.coder.terms)} lists"
     if config.coder.similarity != "none":

@@ -9,6 +9,7 @@ from surecode.codes.descriptions import wordings
 from surecode.encounter import Code
 from surecode.hybrid.found import Terms
 from surecode.hybrid.reader import TermReader
+from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.term import Term
 from surecode.lexicon.terms_shipped import shipped_terms
 from surecode.lexicon.terms_table import table_terms
@@ -17,9 +18,9 @@ from surecode.lexicon.terms_table import table_terms
 def grown_terms(reader: TermReader, added: Sequence[Code], texts: Sequence[str]) -> TermReader:
     """A reader that looks for the codes added as well.
 
-    Their wordings are those of the table at hand and of shipped lists; of codes that the table
-    lacks, the descriptions. What was learned of terms in general holds for them: nothing was ever
-    counted of these.
+    Their wordings are those of the table at hand and of the shipped lists that the reader looks
+    for; of codes that the table lacks, the descriptions. What was learned of terms in general holds
+    for them: nothing was ever counted of these.
 
     Args:
         reader: as trained.
@@ -34,13 +35,19 @@ def grown_terms(reader: TermReader, added: Sequence[Code], texts: Sequence[str])
         if code not in named
     ]
     known = reader.terms
-    listed = shipped_terms({code.system for code in added}, codes=frozenset(added))
-    grown = Terms.of(
-        known.lexicon.with_terms(listed), known.tables.with_terms(terms), known.statistics
-    )
+    lexicon = known.lexicon.with_terms(_listed(known.lexicon, added))
+    grown = Terms.of(lexicon, known.tables.with_terms(terms), known.statistics)
     titles = reader.titles
     if titles is not None:
         official = [wordings(code) for code in added]
         given = [some or [text] for some, text in zip(official, texts, strict=True)]
         titles = titles.with_codes(added, given)
     return replace(reader, terms=grown, titles=titles)
+
+
+def _listed(lexicon: Lexicon, added: Sequence[Code]) -> list[Term]:
+    """Wordings of the codes added, of the lists that the lexicon has terms of."""
+    shipped = [one for one in lexicon.wordings if one.source == "shipped"]
+    systems = {one.code.system for one in shipped}
+    languages = {one.language for one in shipped if one.language is not None}
+    return shipped_terms(systems, languages, frozenset(added))

@@ -54,6 +54,24 @@ def valid_codes(system: str, release: str) -> frozenset[str] | None:
     return None
 
 
+def may_be_billed(code: Code, date_of_service: date) -> bool:
+    """Whether a code may have been valid on a day, as far as the tables at hand tell.
+
+    Between two releases whose tables are at hand a code of either may be; before them, or where no
+    table of the system is at hand, any: a heading of today may have been billed then.
+    """
+    release = release_of(code.system, date_of_service)
+    valid = valid_codes(code.system, release)
+    if valid is not None:
+        return code.value in valid
+    since = shipped()
+    if not since.older < release < since.newer:
+        return True
+    tables = [valid_codes(code.system, each) for each in (since.older, since.newer)]
+    known = [table for table in tables if table is not None]
+    return not known or any(code.value in table for table in known)
+
+
 def check(code: Code, date_of_service: date) -> None:
     """Raise `InputError` unless the code is valid on the date of service.
 

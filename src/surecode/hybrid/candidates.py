@@ -28,7 +28,7 @@ _STRONG = 0.5
 _LIKELY = 0.3  # a place that counts as likely
 
 FEATURES = (
-    # Terms of the train split and of users, words side by side.
+    # Terms of the train split and of lists, words side by side.
     "largest P(code | term)",
     "chance that any term is right",
     "log places",
@@ -87,7 +87,7 @@ FEATURES = (
     "rival where it is least likely",
     "rival at the likeliest place",
     "largest log-odds against a rival",
-    "no annotator names it",
+    "no annotator's words are at its places",
 )
 
 
@@ -144,7 +144,7 @@ def candidates(found: Found, marked: Mapping[Code, Sequence[Marked]]) -> Candida
                 *_marked_features(marked.get(code, ()), code in found.places),
                 max((any_place.get(o, 0.0) for o in others), default=0.0),
                 *rivals.get(code, NO_RIVAL),
-                float(all(place.source != "training" for place in found.places.get(code, ()))),
+                float(not _is_annotated(code, found.places, marked)),
             ]
         )
     return Candidates(
@@ -170,6 +170,14 @@ def _marked_features(marked: Sequence[Marked], named: bool) -> list[float]:
         float(any(chance > _LIKELY for chance in chances)),
         math.log1p(math.fsum(chances)),
     ]
+
+
+def _is_annotated(
+    code: Code, found: Mapping[Code, Sequence[Place]], marked: Mapping[Code, Sequence[Marked]]
+) -> bool:
+    """Whether annotators named the code, or a variant of it, by what stands at a place of it."""
+    places = [*found.get(code, ()), *(one.place for one in marked.get(code, ()))]
+    return any(place.source == "training" for place in places)
 
 
 def _any(marked: Sequence[Marked]) -> float:

@@ -36,6 +36,7 @@ from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.scattered import ScatteredTerms
 from surecode.lexicon.term import Term
 from surecode.lexicon.terms_training import training_terms, words_of
+from surecode.lexicon.tokens import tokens
 
 FOLDS = 5
 _FEWEST = 3  # folds within folds leave one to learn from
@@ -82,7 +83,7 @@ def learn(
     Args:
         train: what a network, if there is one, was trained on.
         tune: other encounters.
-        own: terms of users.
+        own: terms of lists, shipped ones and users'.
         tables: terms of code tables.
         space: K codes.
         neural: a network's logits ``[n]`` of each encounter of tune, by id.
@@ -97,6 +98,8 @@ def learn(
             fold, no encounter has a code, or no term is found anywhere.
     """
     encounters, own = [*train, *tune], list(own)
+    given = [term for term in own if term.source != "shipped"]
+    listed = [(term, tokens(term.text)) for term in own if term.source == "shipped"]
     if not any(encounter.code_set for encounter in encounters):
         raise InputError("lexicon: no encounter of train or tune has a code; give coded encounters")
     folds = _folds(encounters, seed)
@@ -104,7 +107,11 @@ def learn(
     titles = ScatteredTerms(table, TABLES)
 
     def learned(some: Sequence[Encounter]) -> Terms:
-        lexicon = Lexicon.build([*training_terms(some), *own], others=words_of(some)).hashed()
+        counted = training_terms(some)
+        # A wording that annotators used is as likely as they used it, whatever a shipped list says.
+        known = {(tokens(term.text), term.code) for term in counted}
+        lists = [term for term, words in listed if (words, term.code) not in known]
+        lexicon = Lexicon.build([*counted, *given, *lists], others=words_of(some)).hashed()
         return Terms.learn(some, lexicon, table, titles)
 
     near = {} if similar is None else _near(encounters, similar, progress)

@@ -21,7 +21,8 @@ NO_RIVAL = (0.0, 0.0, 0.0)
 def rivalry(marked: Mapping[Code, Sequence[Marked]]) -> dict[Code, tuple[float, float, float]]:
     """Three features of each code that has a place.
 
-    A rival of a place is the likeliest other code at any place that overlaps it.
+    A rival of a place is the likeliest other code at any place that overlaps it, each taken from
+    its first word to its last.
 
     Returns:
         The smallest chance of a rival over the code's places; that at its likeliest place; and its

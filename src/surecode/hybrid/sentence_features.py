@@ -51,7 +51,7 @@ class Reader:
                     meant = Assertion()
                     if scatter.full:
                         meant = self.said(number, scatter.words[0][0], scatter.words[-1][1])
-                    yield terms.groups[scatter.group], scatter, meant, number
+                    yield terms.spoken(scatter), scatter, meant, number
 
 
 def apart_features(
@@ -60,13 +60,14 @@ def apart_features(
     statistics: Statistics,
     places: Mapping[Code, list[Place]],
 ) -> dict[Code, Best]:
-    """What is known of each code by terms of train and users; places are added to ``places``."""
+    """What is known of each code by terms of train and of lists; places go into ``places``."""
     found: defaultdict[Code, Best] = defaultdict(Best)
     for group, scatter, meant, document in reader.scattered(terms):
         denied = not usable(meant)
-        counted: defaultdict[Code, int] = defaultdict(int)
+        annotated: defaultdict[Code, int] = defaultdict(int)
         for term in group.terms:
-            counted[term.code] += max(term.count, 1)
+            annotated[term.code] += term.count
+        counted = {code: max(count, 1) for code, count in annotated.items()}
         total = sum(counted.values())
         seen = statistics.groups.get(group.key, (0, {}))[0]
         close = math.exp(-0.05 * scatter.excess)

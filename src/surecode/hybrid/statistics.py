@@ -46,16 +46,16 @@ class Statistics:
             gold = sorted(encounter.code_set)
             codes.update(gold)
             pairs.update((a, b) for place, a in enumerate(gold) for b in gold[place + 1 :])
-            for number in {
-                scatter.group
-                for document in encounter.documents
-                for sentence in terms.find(document)
-                for scatter in sentence
-                if scatter.full
-            }:
-                group = terms.groups[number]
-                found[group.key] += 1
-                right[group.key].update({t.code for t in group.terms} & encounter.code_set)
+            named: defaultdict[Key, set[Code]] = defaultdict(set)
+            for document in encounter.documents:
+                for sentence in terms.find(document):
+                    for scatter in sentence:
+                        if scatter.full:
+                            group = terms.spoken(scatter)
+                            named[group.key].update(term.code for term in group.terms)
+            for key, some in named.items():
+                found[key] += 1
+                right[key].update(some & encounter.code_set)
         kept = {pair: count for pair, count in pairs.items() if count >= _FEWEST_SHARED}
         groups = {key: (count, dict(right[key])) for key, count in found.items()}
         return cls(len(encounters), dict(codes), groups, kept)

@@ -18,7 +18,7 @@ import math
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from surecode.encounter import Document
 from surecode.evidence.stop_words import ENGLISH, NEGATIONS, SPANISH
@@ -61,11 +61,12 @@ class Scatter:
     """A group of terms found in a sentence, wholly or for the greater part.
 
     Attributes:
-        group: number of the group.
+        group: number of the group; :meth:`ScatteredTerms.spoken` gives its terms.
         coverage: share of the weight of its words that is there, in (0, 1].
         words: the places of those words in the text, in its order.
         excess: tokens between the first and the last that are none of them.
         shadowed: all of its words, and more, belong to another group found whole.
+        languages: of the document, as bits.
     """
 
     group: int
@@ -73,6 +74,7 @@ class Scatter:
     words: tuple[tuple[int, int], ...]
     excess: int
     shadowed: bool
+    languages: int
 
     @property
     def full(self) -> bool:
@@ -120,6 +122,7 @@ class ScatteredTerms:
             )
             for key, terms in sorted(gathered.items())
         )
+        self._spoken: dict[tuple[int, int], Group] = {}
         self._words = [frozenset(number[word] for word in group.key) for group in self.groups]
         self._index: defaultdict[int, list[int]] = defaultdict(list)
         for place, words in enumerate(self._words):
@@ -127,6 +130,15 @@ class ScatteredTerms:
             rarest = max(words, key=lambda word: (self._weights[word], word))
             for word in words if self.least < _FULL else (rarest,):
                 self._index[word].append(place)
+
+    def spoken(self, scatter: Scatter) -> Group:
+        """The group of a scatter, with those of its terms that are looked for in the document."""
+        key = (scatter.group, scatter.languages)
+        if key not in self._spoken:
+            group = self.groups[scatter.group]
+            terms = tuple(t for t in group.terms if BITS[t.language] & scatter.languages)
+            self._spoken[key] = replace(group, terms=terms)
+        return self._spoken[key]
 
     def find(self, document: Document) -> Iterator[list[Scatter]]:
         """What is found, a list for each sentence that has anything."""
@@ -161,6 +173,7 @@ class ScatteredTerms:
                     tuple(places[token] for token in tokens),
                     tokens[-1] - tokens[0] + 1 - len(tokens),
                     shadowed,
+                    mask,
                 )
             )
         yield scatters

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from surecode.codes.systems import normalise
 from surecode.encounter import Code
@@ -19,6 +19,7 @@ from surecode.evidence.language import Language
 from surecode.lexicon.term import Term
 from surecode.lexicon.tokens import tokens
 
+_FOLDER = Path(__file__).parent / "shipped"
 # Before anything is counted, and before codes share a wording.
 SHIPPED_PROBABILITY = 0.5
 
@@ -51,10 +52,18 @@ def shipped_terms(
     ]
 
 
+def list_files(systems: Collection[str]) -> list[Path]:
+    """The files of the lists of some systems."""
+    return [_file(system, language) for system, language in LISTS if system in systems]
+
+
+def _file(system: str, language: Language) -> Path:
+    return _FOLDER / f"{system.lower().replace('-', '_')}_{language}.tsv"
+
+
 @cache
 def _list(system: str, language: Language) -> tuple[Term, ...]:
-    name = f"{system.lower().replace('-', '_')}_{language}.tsv"
-    text = files("surecode.lexicon").joinpath("shipped", name).read_text(encoding="utf-8")
+    text = _file(system, language).read_text(encoding="utf-8")
     return tuple(_terms(system, language, (line.split("\t") for line in text.splitlines())))
 
 

@@ -9,6 +9,7 @@ from surecode.codes.label_space import LabelSpace
 from surecode.data.read import read
 from surecode.data.splits import check_splits
 from surecode.encounter import SPLITS, Encounter
+from surecode.lexicon.terms_shipped import list_files
 from surecode.settings import Config
 from surecode.stages.run_folder import Figures, RunFolder, learning_fingerprint
 from surecode.stages.terms import with_terms
@@ -22,7 +23,11 @@ def network_codes(config: Config, encounters: Iterable[Encounter]) -> LabelSpace
 
 def _files(config: Config) -> list[Path]:
     descriptions = config.head.descriptions
-    return [*([] if descriptions is None else [descriptions]), *config.coder.terms]
+    return [
+        *([] if descriptions is None else [descriptions]),
+        *config.coder.terms,
+        *list_files(config.coder.wordings),
+    ]
 
 
 def prepare(config: Config) -> Figures:

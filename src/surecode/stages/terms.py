@@ -18,7 +18,7 @@ from surecode.bundle import layout
 from surecode.codes.axes import composed
 from surecode.codes.descriptions import wordings
 from surecode.codes.label_space import LabelSpace
-from surecode.codes.releases import release_of, valid_codes
+from surecode.codes.releases import may_be_billed, valid_codes
 from surecode.codes.systems import system_of
 from surecode.encounter import Code, Encounter, Split
 from surecode.errors import InputError
@@ -58,7 +58,9 @@ def with_terms(config: Config, encounters: Iterable[Encounter]) -> LabelSpace:
     own = own_terms(config, some)
     codes = {code for encounter in some for code in encounter.code_set}
     codes |= {term.code for term in own}
-    codes |= {term.code for term in _shipped(config, some) if _is_valid(term.code, _day(some))}
+    if listed := {term.code for term in _shipped(config, some)}:
+        day = _day(some)
+        codes |= {code for code in listed if may_be_billed(code, day)}
     if any(encounter.evidence for encounter in some):
         codes |= composed(codes)
     tables = systems & set(config.coder.tables)
@@ -140,13 +142,8 @@ def _shipped(
     """Shipped wordings in the languages of the documents, of the codes of the label space."""
     read = {document_language(d.text) for e in encounters for d in e.documents}
     languages = {language for language in read if language is not None} or None
-    return shipped_terms(config.coder.wordings, languages, None if space is None else space.codes)
-
-
-def _is_valid(code: Code, day: date) -> bool:
-    """Whether a code may be billed on a day, or no table of its release tells."""
-    valid = valid_codes(code.system, release_of(code.system, day))
-    return valid is None or code.value in valid
+    codes = None if space is None else frozenset(space.codes)
+    return shipped_terms(config.coder.wordings, languages, codes)
 
 
 def _titles(config: Config, space: LabelSpace, encounters: Iterable[Encounter]) -> Titles | None:
@@ -175,15 +172,15 @@ def _billable(tables: Iterable[str]) -> list[Code]:
 
 def _named(encounters: Sequence[Encounter], tables: Iterable[str]) -> set[Code]:
     titles = ScatteredTerms(Lexicon.build(table_terms(_billable(tables))), TABLES)
-    groups = {
-        scatter.group
+    return {
+        term.code
         for encounter in encounters
         for document in encounter.documents
         for sentence in titles.find(document)
         for scatter in sentence
         if not scatter.shadowed
+        for term in titles.spoken(scatter).terms
     }
-    return {term.code for group in groups for term in titles.groups[group].terms}
 
 
 def _day(encounters: Sequence[Encounter]) -> date:
