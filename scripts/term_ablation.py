@@ -5,8 +5,9 @@
 A run folder is one of ``surecode prepare`` or later, with ``encounters.parquet``. Each fold of
 train and tune is read by terms of the other folds and weighed by what was learned of those; then
 again without one kind of feature, refitted. Micro-F1 is that of the best cut over all codes, the
-same for all encounters; MAP is over all encounters. Terms of the train split alone: no tables, no
-lists. Calibrate and test are not read. The last line is one JSON object.
+same for all encounters; MAP is over all encounters. Terms of the train split and of the lists that
+ship: no tables, no list of a user. Calibrate and test are not read. The last line is one JSON
+object.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ from surecode.hybrid.learn import FOLDS
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.marks import Marks
 from surecode.hybrid.sites import Sites
+from surecode.lexicon.documents import document_language
 from surecode.lexicon.lexicon import Lexicon
+from surecode.lexicon.term import Term
+from surecode.lexicon.terms_shipped import not_counted, shipped_terms
 from surecode.lexicon.terms_training import training_terms, words_of
 
 # Kinds of features by the first and the last of each run of them in FEATURES.
@@ -49,6 +53,9 @@ KINDS: Mapping[str, Sequence[tuple[str, str]]] = {
     "words around a place": [
         ("log-odds that the likeliest place is marked", "likeliest marked sibling")
     ],
+    "rivals at its places": [
+        ("rival where it is least likely", "largest log-odds against a rival"),
+    ],
 }
 
 
@@ -66,6 +73,13 @@ class Proposed:
         return [code in self.gold for code in self.codes]
 
 
+def lists_for(encounters: Sequence[Encounter]) -> list[Term]:
+    """Shipped wordings of the encounters' code systems, in the languages of their documents."""
+    systems = {code.system for encounter in encounters for code in encounter.code_set}
+    spoken = {document_language(d.text) for e in encounters for d in e.documents}
+    return shipped_terms(systems, {language for language in spoken if language is not None})
+
+
 def columns_without(kind: str | None) -> list[int]:
     """The places in FEATURES that stay without a kind."""
     gone: set[int] = set()
@@ -74,14 +88,18 @@ def columns_without(kind: str | None) -> list[int]:
     return [place for place in range(len(FEATURES)) if place not in gone]
 
 
-def read_folds(encounters: Sequence[Encounter], seed: int) -> list[list[Found]]:
-    """Each fold's encounters, found by terms of the others."""
+def read_folds(
+    encounters: Sequence[Encounter], seed: int, listed: Sequence[Term] = ()
+) -> list[list[Found]]:
+    """Each fold's encounters, found by terms of the others and of shipped lists."""
     fold = folds_of([encounter.patient_id for encounter in encounters], FOLDS, seed)
     no_tables = Lexicon.build([]).hashed()
     folds = []
     for k in range(FOLDS):
         some = [e for e, at in zip(encounters, fold, strict=True) if at != k]
-        lexicon = Lexicon.build(training_terms(some), others=words_of(some)).hashed()
+        counted = training_terms(some)
+        all_terms = [*counted, *not_counted(listed, counted)]
+        lexicon = Lexicon.build(all_terms, others=words_of(some)).hashed()
         terms = Terms.learn(some, lexicon, no_tables)
         folds.append([find(e, terms) for e, at in zip(encounters, fold, strict=True) if at == k])
     return folds
@@ -139,13 +157,15 @@ def main() -> None:
             for encounter in table.read(run / "encounters.parquet")
             if encounter.split in ("train", "tune")
         ]
-        folds = read_folds(encounters, words.seed)
+        folds = read_folds(encounters, words.seed, lists_for(encounters))
         full = proposed(folds, with_marks=True)
         rows = {"everything": measured(full, columns_without(None))}
         for kind in KINDS:
             # Without the words around, what they propose is gone as well.
             some = proposed(folds, with_marks=False) if kind == "words around a place" else full
             rows[f"without {kind}"] = measured(some, columns_without(kind))
+        bare = proposed(read_folds(encounters, words.seed), with_marks=True)
+        rows["without the shipped lists"] = measured(bare, columns_without(None))
         print(f"\n{run.parent.name}: {len(encounters)} encounters of train and tune\n")
         print("| features | micro-F1 | difference | MAP | difference |\n|---|--:|--:|--:|--:|")
         f1, precision = rows["everything"]

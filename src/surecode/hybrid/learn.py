@@ -35,8 +35,8 @@ from surecode.hybrid.weights import Ground, Weights
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.scattered import ScatteredTerms
 from surecode.lexicon.term import Term
+from surecode.lexicon.terms_shipped import not_counted
 from surecode.lexicon.terms_training import training_terms, words_of
-from surecode.lexicon.tokens import tokens
 
 FOLDS = 5
 _FEWEST = 3  # folds within folds leave one to learn from
@@ -99,7 +99,7 @@ def learn(
     """
     encounters, own = [*train, *tune], list(own)
     given = [term for term in own if term.source != "shipped"]
-    listed = [(term, tokens(term.text)) for term in own if term.source == "shipped"]
+    listed = [term for term in own if term.source == "shipped"]
     if not any(encounter.code_set for encounter in encounters):
         raise InputError("lexicon: no encounter of train or tune has a code; give coded encounters")
     folds = _folds(encounters, seed)
@@ -108,10 +108,8 @@ def learn(
 
     def learned(some: Sequence[Encounter]) -> Terms:
         counted = training_terms(some)
-        # A wording that annotators used is as likely as they used it, whatever a shipped list says.
-        known = {(tokens(term.text), term.code) for term in counted}
-        lists = [term for term, words in listed if (words, term.code) not in known]
-        lexicon = Lexicon.build([*counted, *given, *lists], others=words_of(some)).hashed()
+        all_terms = [*counted, *given, *not_counted(listed, counted)]
+        lexicon = Lexicon.build(all_terms, others=words_of(some)).hashed()
         return Terms.learn(some, lexicon, table, titles)
 
     near = {} if similar is None else _near(encounters, similar, progress)

@@ -52,6 +52,15 @@ def shipped_terms(
     ]
 
 
+def not_counted(listed: Iterable[Term], counted: Iterable[Term]) -> list[Term]:
+    """Listed terms but those whose wording annotators used for the code.
+
+    These are as likely as they were used, whatever a list says.
+    """
+    known = {(tokens(term.text), term.code) for term in counted}
+    return [term for term in listed if (tokens(term.text), term.code) not in known]
+
+
 def list_files(systems: Collection[str]) -> list[Path]:
     """The files of the lists of some systems."""
     return [_file(system, language) for system, language in LISTS if system in systems]
