@@ -182,6 +182,11 @@ def test_a_missing_specialty_lists_the_choices(root: str) -> None:
         ("runtime.training=fp16", "runtime.training: input should be 'auto', 'fp32' or 'bf16'"),
         ("trainer.devices=0", "trainer.devices: input should be greater than or equal to 1"),
         ("coder.similarity=tables", "coder: value error, a neural coder compares nothing; set"),
+        (
+            "coder.wordings=[ICD-O-3]",
+            "coder: value error, a neural coder has no terms; set wordings",
+        ),
+        ("coder.denied=drop", "coder.denied: input should be 'weigh' or 'withhold'"),
         ("encoder=clinical_modernbert", "encoder.revision has no value; set encoder.revision="),
         ("specialty.target.level=1", "specialty.target.level: input should be less than 1"),
         ("specialty.name=A/B", "specialty.name: string should match pattern"),
