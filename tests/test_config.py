@@ -184,7 +184,7 @@ def test_a_missing_specialty_lists_the_choices(root: str) -> None:
         ("coder.similarity=tables", "coder: value error, a neural coder compares nothing; set"),
         (
             "coder.wordings=[ICD-O-3]",
-            "coder: value error, a neural coder has no terms; set wordings",
+            "coder: value error, a neural coder has no terms; set",
         ),
         ("coder.denied=drop", "coder.denied: input should be 'weigh' or 'withhold'"),
         ("encoder=clinical_modernbert", "encoder.revision has no value; set encoder.revision="),
