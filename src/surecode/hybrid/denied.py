@@ -1,7 +1,8 @@
 """Codes that an encounter only denies: no place of a term can carry them.
 
 What training says of denied places is learned, and some corpora mark them: CodiEsp's annotators
-coded "niega fiebre" as fever. Who bills must not, so a coder may withhold such codes.
+marked one diagnosis in ten where the note denies it. Who bills must not, so a coder may withhold
+such codes.
 """
 
 from __future__ import annotations
