@@ -2,9 +2,10 @@
 
     python scripts/denied_marks.py RUN_FOLDER
 
-RUN_FOLDER is one of ``surecode prepare`` or later. Counts the marked mentions of train and tune that
-are negated, hypothetical or of the family by the rules of assertion (`surecode.evidence.assertion`),
-right on at least 99% of pairs written for them; on real notes nobody counted.
+RUN_FOLDER is one of ``surecode prepare`` or later. Counts the marked mentions of train and tune
+that are negated, hypothetical or of the family by the rules of assertion
+(`surecode.evidence.assertion`), right on at least 99% of pairs written for them; on real notes
+nobody counted.
 """
 
 from __future__ import annotations
