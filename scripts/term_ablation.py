@@ -31,7 +31,7 @@ from surecode.hybrid.learn import FOLDS
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.marks import Marks
 from surecode.hybrid.sites import Sites
-from surecode.lexicon.documents import document_language
+from surecode.lexicon.documents import languages_of
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.term import Term
 from surecode.lexicon.terms_shipped import not_counted, shipped_terms
@@ -76,8 +76,7 @@ class Proposed:
 def lists_for(encounters: Sequence[Encounter]) -> list[Term]:
     """Shipped wordings of the encounters' code systems, in the languages of their documents."""
     systems = {code.system for encounter in encounters for code in encounter.code_set}
-    spoken = {document_language(d.text) for e in encounters for d in e.documents}
-    return shipped_terms(systems, {language for language in spoken if language is not None})
+    return shipped_terms(systems, languages_of(encounters))
 
 
 def columns_without(kind: str | None) -> list[int]:

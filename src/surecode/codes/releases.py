@@ -57,8 +57,8 @@ def valid_codes(system: str, release: str) -> frozenset[str] | None:
 def may_be_billed(code: Code, date_of_service: date) -> bool:
     """Whether a code may have been valid on a day, as far as the tables at hand tell.
 
-    Between two releases whose tables are at hand a code of either may be; before them, or where no
-    table of the system is at hand, any: a heading of today may have been billed then.
+    Between two releases whose tables are at hand a code of either may be. Before and after them,
+    and where no table of the system is at hand, any may be: a heading of today was billed once.
     """
     release = release_of(code.system, date_of_service)
     valid = valid_codes(code.system, release)

@@ -15,6 +15,12 @@ def document_language(text: str) -> Language | None:
     return language_of(text, 0) or language_of(text, len(text) // 2)
 
 
+def languages_of(encounters: Iterable[Encounter]) -> set[Language]:
+    """The languages that some document tells."""
+    told = {document_language(document.text) for e in encounters for document in e.documents}
+    return {language for language in told if language is not None}
+
+
 def check_language(terms: Iterable[Term], encounters: Iterable[Encounter]) -> None:
     """Raise `InputError` if all of a user's terms are in languages that no document has.
 

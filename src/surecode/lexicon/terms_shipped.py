@@ -58,7 +58,13 @@ def not_counted(listed: Iterable[Term], counted: Iterable[Term]) -> list[Term]:
     These are as likely as they were used, whatever a list says.
     """
     known = {(tokens(term.text), term.code) for term in counted}
-    return [term for term in listed if (tokens(term.text), term.code) not in known]
+    return [term for term in listed if (_words(term.text), term.code) not in known]
+
+
+@cache
+def _words(wording: str) -> tuple[str, ...]:
+    """The tokens of a listed wording; every fold of a cross-fitting asks for them anew."""
+    return tokens(wording)
 
 
 def list_files(systems: Collection[str]) -> list[Path]:

@@ -28,7 +28,7 @@ from surecode.hybrid.learn import Learned, learn
 from surecode.hybrid.sentences import Embedder
 from surecode.hybrid.similarity import DescriptionSimilarity
 from surecode.hybrid.titles import Titles, is_english
-from surecode.lexicon.documents import check_language, document_language
+from surecode.lexicon.documents import check_language, languages_of
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.scattered import ScatteredTerms
 from surecode.lexicon.term import Term
@@ -140,10 +140,10 @@ def _shipped(
     config: Config, encounters: Sequence[Encounter], space: LabelSpace | None = None
 ) -> list[Term]:
     """Shipped wordings in the languages of the documents, of the codes of the label space."""
-    read = {document_language(d.text) for e in encounters for d in e.documents}
-    languages = {language for language in read if language is not None} or None
+    if not config.coder.wordings:
+        return []
     codes = None if space is None else frozenset(space.codes)
-    return shipped_terms(config.coder.wordings, languages, codes)
+    return shipped_terms(config.coder.wordings, languages_of(encounters) or None, codes)
 
 
 def _titles(config: Config, space: LabelSpace, encounters: Iterable[Encounter]) -> Titles | None:
