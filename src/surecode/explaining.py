@@ -121,10 +121,9 @@ class Explainer:
         found = [sections(text) for text in texts]
         places = {} if output.reading is None else output.reading.places
         by_network = [k for k in positions if not places.get(k) and self.column(k) is not None]
+        by_terms = {k: places[k] for k in positions if places.get(k)}
         spans: dict[int, Sequence[ScoredSpan]] = {
-            k: shown_spans(encounter, places[k], self.policy.spans.maximum_spans)
-            for k in positions
-            if places.get(k)
+            **shown_spans(encounter, by_terms, self.policy.spans.maximum_spans)
         }
         if by_network and output.states is not None:
             scores = self.scores(output, by_network, self.policy.method)

@@ -18,7 +18,7 @@ from surecode.codes.label_space import LabelSpace
 from surecode.coding import Coder
 from surecode.data.batches import collate
 from surecode.data.windows import Windower
-from surecode.encounter import Encounter
+from surecode.encounter import Code, Encounter
 from surecode.evidence.masked_windows import tokens_of
 from surecode.evidence.policy import EvidencePolicy
 from surecode.evidence.span_policy import SpanPolicy
@@ -90,11 +90,14 @@ def test_the_verification_is_that_of_the_text_without_the_quotes(
     for encounter in corpus[:8]:
         output = by_terms.run(encounter)
         assert output.reading is not None
-        for code in by_terms.code(encounter, TODAY).codes:
-            position = next(k for k, c in enumerate(space.codes) if c.value == code.value)
-            spans = shown_spans(encounter, output.reading.places.get(position, ()), 3)
-            if not spans:
+        codes = by_terms.code(encounter, TODAY).codes
+        positions = [space.index(Code(code.system, code.value)) for code in codes]
+        places = {k: some for k in positions if (some := output.reading.places.get(k))}
+        shown = shown_spans(encounter, places, 3)
+        for code, position in zip(codes, positions, strict=True):
+            if position not in shown:
                 continue
+            spans = shown[position]
             assert code.verification is not None
             for only, said in (
                 (False, code.verification.p_without),

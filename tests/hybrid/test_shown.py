@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -35,8 +36,13 @@ def encounter(encounter_of: Build) -> Encounter:
     return encounter_of(*TEXTS)
 
 
+def shown(encounter: Encounter, places: list[Place], most: int) -> list[TermSpan]:
+    """The spans of one code that is assigned alone."""
+    return shown_spans(encounter, {7: places}, most)[7]
+
+
 def test_the_same_words_are_mentions_and_shares_sum_to_one(encounter: Encounter) -> None:
-    spans = shown_spans(
+    spans = shown(
         encounter,
         [
             place((0, 5), p=0.6),
@@ -54,15 +60,51 @@ def test_the_same_words_are_mentions_and_shares_sum_to_one(encounter: Encounter)
 
 
 def test_of_overlapping_places_the_better_one_counts(encounter: Encounter) -> None:
-    (one,) = shown_spans(encounter, [place((0, 5)), place((0, 15), p=0.1)], 3)
+    (one,) = shown(encounter, [place((0, 5)), place((0, 15), p=0.1)], 3)
     assert (one.start, one.end) == (0, 5)
 
 
 def test_words_apart_are_several_spans_of_one_place(encounter: Encounter) -> None:
-    spans = shown_spans(encounter, [place((0, 5), (10, 15), p=0.4), place((35, 39), p=0.4)], 2)
-    assert [(s.start, s.end) for s in spans] == [(0, 5), (10, 15), (35, 39)]
-    assert [s.score for s in spans] == pytest.approx([0.25, 0.25, 0.5])
-    assert [s.number for s in spans] == [0, 0, 1]
+    spans = shown(encounter, [place((0, 5), (10, 15), p=0.4), place((35, 39), p=0.4)], 2)
+    assert [(s.start, s.end) for s in spans] == [(35, 39), (0, 5), (10, 15)]
+    assert [s.score for s in spans] == pytest.approx([0.5, 0.25, 0.25])
+    assert [s.number for s in spans] == [0, 1, 1]
+
+
+def test_a_place_is_shown_for_the_code_that_it_most_likely_means(encounter: Encounter) -> None:
+    cough = place((10, 15), p=0.6)
+    spans = shown_spans(
+        encounter,
+        {
+            3: [place((0, 5), p=0.9), place((0, 15), p=0.4)],
+            # Its likeliest place is the other's; the next is its own.
+            4: [place((0, 5), p=0.7), cough],
+            # Nothing is left to it, and what speaks for it is shown all the same.
+            5: [place((0, 15), p=0.5)],
+        },
+        3,
+    )
+    assert {code: [(s.start, s.end) for s in some] for code, some in spans.items()} == {
+        3: [(0, 5)],
+        4: [(10, 15)],
+        5: [(0, 15)],
+    }
+
+
+def test_between_the_pieces_of_a_place_is_its_own(encounter: Encounter) -> None:
+    apart = place((0, 5), (17, 22), p=0.8)
+    spans = shown_spans(encounter, {0: [apart], 1: [place((10, 15)), place((24, 29))]}, 3)
+    assert [(s.start, s.end) for s in spans[1]] == [(24, 29)]
+
+
+def test_a_code_that_is_affirmed_somewhere_is_not_shown_denied_alone(
+    encounter: Encounter,
+) -> None:
+    denied = replace(place((3, 8), document=1), meant=Assertion(polarity="negated"))
+    affirmed = place((0, 5), p=0.1)
+    spans = shown(encounter, [affirmed, denied], 3)
+    assert [span.place for span in spans] == [(0, 0, 5), (1, 3, 8)]
+    assert [span.place for span in shown(encounter, [denied], 3)] == [(1, 3, 8)]
 
 
 @st.composite
@@ -79,41 +121,50 @@ def places(draw: st.DrawFn) -> list[Place]:
     return [draw(words) if draw(st.booleans()) else one() for _ in range(draw(st.integers(1, 6)))]
 
 
-@given(places(), st.integers(1, 3))
+@given(st.lists(places(), min_size=1, max_size=3), st.integers(1, 3))
 def test_what_is_shown_is_disjoint_inside_and_of_the_same_words(
-    given_places: list[Place], most: int
+    given_places: list[list[Place]], most: int
 ) -> None:
     encounter = _encounter()
-    spans = shown_spans(encounter, given_places, most)
-    assert spans
-    assert sum(span.score for span in spans) == pytest.approx(1.0)
-    all_places = [where for span in spans for where in span.places]
-    for document, start, end in all_places:
-        assert 0 <= start < end <= len(TEXTS[document])
-    for n, (document, start, end) in enumerate(all_places):
-        assert all(document != d or end <= s or e <= start for d, s, e in all_places[n + 1 :])
-    full = len({span.number for span in spans}) >= most
-    for span in spans:
-        quotes = {" ".join(TEXTS[d][s:e].split()) for d, s, e in span.places}
-        assert len(quotes) == 1
-        assert span.place in span.places
-    # Nothing likely is left out but what overlaps, or stands in pieces beyond the most.
-    for one in given_places:
-        (document,) = {int(s.document_id[1:]) for s in one.spans}
-        overlaps = any(
-            d == document and s.start < end and start < s.end
-            for s in one.spans
-            for d, start, end in all_places
-        )
-        assert overlaps or one.marked < 0.3 or (full and len(one.spans) > 1)
-    tops = {p.spans for p in given_places}
-    assert {(spans[0].start, spans[0].end)} <= {(s.start, s.end) for some in tops for s in some}
+    by_code = {n: sorted(some, key=lambda p: p.rank) for n, some in enumerate(given_places)}
+    spans_of = shown_spans(encounter, by_code, most)
+    assert list(spans_of) == list(by_code)
+    every = [where for spans in spans_of.values() for span in spans for where in span.places]
+    for n, spans in spans_of.items():
+        assert spans
+        assert sum(span.score for span in spans) == pytest.approx(1.0)
+        places = [where for span in spans for where in span.places]
+        for document, start, end in places:
+            assert 0 <= start < end <= len(TEXTS[document])
+        for k, (document, start, end) in enumerate(places):
+            assert all(document != d or end <= s or e <= start for d, s, e in places[k + 1 :])
+        full = len({span.number for span in spans}) >= most
+        for span in spans:
+            quotes = {" ".join(TEXTS[d][s:e].split()) for d, s, e in span.places}
+            assert len(quotes) == 1
+            assert span.place in span.places
+        # Nothing likely is left out but what overlaps, or stands in pieces beyond the most.
+        for one in by_code[n]:
+            (document,) = {int(s.document_id[1:]) for s in one.spans}
+            hull = one.spans[0].start, one.spans[-1].end
+            contested = any(d == document and s < hull[1] and hull[0] < e for d, s, e in every)
+            between = any(
+                len(other.spans) > 1
+                and other.spans[0].document_id == f"d{document}"
+                and other.spans[0].start < hull[1]
+                and hull[0] < other.spans[-1].end
+                for some in by_code.values()
+                for other in some
+            )
+            assert contested or between or one.marked < 0.3 or (full and len(one.spans) > 1)
+        starts = {(s.start, s.end) for p in by_code[n] for s in p.spans}
+        assert {(span.start, span.end) for span in spans} <= starts
 
 
 @given(places(), st.booleans())
 def test_what_is_left_keeps_its_places(given_places: list[Place], only: bool) -> None:
     encounter = _encounter()
-    spans = shown_spans(encounter, given_places, 3)
+    spans = shown(encounter, given_places, 3)
     rest = left(encounter, spans, only)
     assert rest.codes == ()
     assert rest.evidence == ()

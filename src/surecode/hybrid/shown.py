@@ -1,14 +1,16 @@
-"""From the places of a code's terms to the spans that are shown, and the text without them."""
+"""From the places of codes' terms to the spans that are shown, and the text without them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from surecode.encounter import Document, Encounter
 from surecode.evidence.mentions import Place as Characters
+from surecode.evidence.mentions import overlaps
 from surecode.evidence.spans import ScoredSpan
 from surecode.hybrid.place import Place
+from surecode.lexicon.meaning import usable
 
 # Stands for a character that is deleted: no letter, and no end of a sentence.
 _GONE = "\N{MIDDLE DOT}"
@@ -29,54 +31,97 @@ class TermSpan(ScoredSpan):
     number: int = 0
 
 
-def shown_spans(encounter: Encounter, places: Sequence[Place], most: int) -> list[TermSpan]:
-    """Spans of one code from its places, best first.
+def shown_spans(
+    encounter: Encounter, places: Mapping[int, Sequence[Place]], most: int
+) -> dict[int, list[TermSpan]]:
+    """Spans of assigned codes from their places, each code's best first.
 
-    Of overlapping places the better one counts, and of unlikely ones only the best. Further places
-    of the same words are mentions of the first of them. All other likely places are shown, as they
-    mention the code again; of those whose words stand apart no more than ``most`` places in all. A
-    span's score is its place's share of how likely all that are shown are marked.
+    Codes compete: of overlapping places, whatever their codes, the best one counts, as people mark
+    words for one code as a rule. Where nothing that is likely and affirmed is left to a code, its
+    best place is shown, though it be another code's as well. Further places of the same words are
+    mentions of the first of them. All other likely places are shown, as they mention the code
+    again; of those whose words stand apart no more than ``most`` places of a code in all. A span's
+    score is its place's share of how likely all of its code that are shown are marked.
+
+    Args:
+        encounter: what was coded.
+        places: of each assigned code, by its number; one at least, the best first.
+        most: places of a code.
     """
     number = {document.document_id: n for n, document in enumerate(encounter.documents)}
-    chosen: list[tuple[Place, list[Place]]] = []
+    shown = {code: _Shown(encounter, most) for code in places}
     taken: list[Characters] = []
-    for place in places:
-        if chosen and place.marked < _LIKELY:
-            continue
-        where = [(number[s.document_id], s.start, s.end) for s in place.spans]
-        if any(_overlap(a, b) for a in where for b in taken):
-            continue
-        words = _words(encounter, place)
-        same = next((o for first, o in chosen if _words(encounter, first) == words), None)
+
+    def hull(place: Place) -> Characters:
+        first, last = place.spans[0], place.spans[-1]
+        return number[first.document_id], first.start, last.end
+
+    likely = sorted(
+        (-place.marked, place.rank, code, n)
+        for code, some in places.items()
+        for n, place in enumerate(some)
+        if place.marked >= _LIKELY
+    )
+    for _, _, code, n in likely:
+        where = hull(places[code][n])
+        if not any(overlaps(where, b) for b in taken) and shown[code].add(places[code][n]):
+            taken.append(where)
+    for code, some in places.items():
+        shown[code].complete(some[0])
+    return {code: one.spans(number) for code, one in shown.items()}
+
+
+class _Shown:
+    """The places of one code that are shown."""
+
+    def __init__(self, encounter: Encounter, most: int) -> None:
+        self._encounter = encounter
+        self._most = most
+        self.chosen: list[tuple[Place, list[Place]]] = []
+
+    def add(self, place: Place) -> bool:
+        """Show a place, unless there are enough; whether it is shown."""
+        words = _words(self._encounter, place)
+        same = next((o for p, o in self.chosen if _words(self._encounter, p) == words), None)
         if same is not None and len(place.spans) == 1:
             same.append(place)
-        elif len(chosen) < most or len(place.spans) == 1:
-            chosen.append((place, []))
+        elif len(self.chosen) < self._most or len(place.spans) == 1:
+            self.chosen.append((place, []))
         else:
-            continue
-        taken += where
-    total = sum(place.marked for place, _ in chosen)
-    return [
-        TermSpan(
-            number[span.document_id],
-            span.start,
-            span.end,
-            place.marked / total / len(place.spans),
-            tuple(
-                sorted(
-                    {
-                        (number[s.document_id], s.start, s.end)
-                        for one in ((place, *others) if len(place.spans) == 1 else ())
-                        for s in one.spans
-                    }
-                )
-            ),
-            rule=place.rule,
-            number=order,
-        )
-        for order, (place, others) in enumerate(chosen)
-        for span in place.spans
-    ]
+            return False
+        return True
+
+    def complete(self, best: Place) -> None:
+        """Show the code's best place where none is shown that is affirmed as it is."""
+        shown = [place for place, _ in self.chosen]
+        if not shown or (usable(best.meant) and not any(usable(place.meant) for place in shown)):
+            self.chosen.insert(0, (best, []))
+
+    def spans(self, number: Mapping[str, int]) -> list[TermSpan]:
+        """Those of the chosen places, the best first; ``number`` is each document's."""
+        self.chosen.sort(key=lambda pair: pair[0].rank)
+        total = sum(place.marked for place, _ in self.chosen)
+        return [
+            TermSpan(
+                number[span.document_id],
+                span.start,
+                span.end,
+                place.marked / total / len(place.spans),
+                tuple(
+                    sorted(
+                        {
+                            (number[s.document_id], s.start, s.end)
+                            for one in ((place, *others) if len(place.spans) == 1 else ())
+                            for s in one.spans
+                        }
+                    )
+                ),
+                rule=place.rule,
+                number=order,
+            )
+            for order, (place, others) in enumerate(self.chosen)
+            for span in place.spans
+        ]
 
 
 def _words(encounter: Encounter, place: Place) -> list[str]:
@@ -117,6 +162,3 @@ def _without(document: Document, places: Sequence[tuple[int, int]], only: bool) 
         kept = f"{kept} 0"  # an encounter needs a word; this one is in no term
     return Document(document.document_id, document.kind, kept)
 
-
-def _overlap(a: Characters, b: Characters) -> bool:
-    return a[0] == b[0] and a[1] < b[2] and b[1] < a[2]
