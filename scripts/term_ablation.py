@@ -1,13 +1,13 @@
 """What each kind of feature of terms is worth, cross-validated inside train and tune; a table.
 
-    python scripts/term_ablation.py RUN_FOLDER [RUN_FOLDER ...]
+    python scripts/term_ablation.py RUN_FOLDER [RUN_FOLDER ...] [--tagger]
 
 A run folder is one of ``surecode prepare`` or later, with ``encounters.parquet``. Each fold of
 train and tune is read by terms of the other folds and weighed by what was learned of those; then
 again without one kind of feature, refitted. Micro-F1 is that of the best cut over all codes, the
 same for all encounters; MAP is over all encounters. Terms of the train split and of the lists that
-ship: no tables, no list of a user. Calibrate and test are not read. The last line is one JSON
-object.
+ship: no tables, no list of a user; with ``--tagger``, a tagger (``coder.tagger=crf``). Calibrate
+and test are not read. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ from surecode.hybrid.learn import FOLDS
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.marks import Marks
 from surecode.hybrid.sites import Sites
+from surecode.hybrid.tagger import Tagger
 from surecode.lexicon.documents import languages_of
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.term import Term
@@ -88,9 +89,9 @@ def columns_without(kind: str | None) -> list[int]:
 
 
 def read_folds(
-    encounters: Sequence[Encounter], seed: int, listed: Sequence[Term] = ()
+    encounters: Sequence[Encounter], seed: int, listed: Sequence[Term] = (), tags: bool = False
 ) -> list[list[Found]]:
-    """Each fold's encounters, found by terms of the others and of shipped lists."""
+    """Each fold's encounters, found by terms (and a tagger) of the others and of shipped lists."""
     fold = folds_of([encounter.patient_id for encounter in encounters], FOLDS, seed)
     no_tables = Lexicon.build([]).hashed()
     folds = []
@@ -99,7 +100,8 @@ def read_folds(
         counted = training_terms(some)
         all_terms = [*counted, *not_counted(listed, counted)]
         lexicon = Lexicon.build(all_terms, others=words_of(some)).hashed()
-        terms = Terms.learn(some, lexicon, no_tables)
+        tagger = Tagger.learn(some) if tags else None
+        terms = Terms.learn(some, lexicon, no_tables, tagger=tagger)
         folds.append([find(e, terms) for e, at in zip(encounters, fold, strict=True) if at == k])
     return folds
 
@@ -148,6 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--tagger", action="store_true", help="with a tagger")
     words = parser.parse_args()
     figures: dict[str, dict[str, list[float]]] = {}
     for run in words.runs:
@@ -156,14 +159,18 @@ def main() -> None:
             for encounter in table.read(run / "encounters.parquet")
             if encounter.split in ("train", "tune")
         ]
-        folds = read_folds(encounters, words.seed, lists_for(encounters))
+        folds = read_folds(encounters, words.seed, lists_for(encounters), words.tagger)
         full = proposed(folds, with_marks=True)
         rows = {"everything": measured(full, columns_without(None))}
         for kind in KINDS:
             # Without the words around, what they propose is gone as well.
             some = proposed(folds, with_marks=False) if kind == "words around a place" else full
             rows[f"without {kind}"] = measured(some, columns_without(kind))
-        bare = proposed(read_folds(encounters, words.seed), with_marks=True)
+        if words.tagger:
+            untagged = [[replace(found, tagged={}) for found in fold] for fold in folds]
+            some = proposed(untagged, with_marks=True)
+            rows["without the tagger"] = measured(some, columns_without(None))
+        bare = proposed(read_folds(encounters, words.seed, (), words.tagger), with_marks=True)
         rows["without the shipped lists"] = measured(bare, columns_without(None))
         print(f"\n{run.parent.name}: {len(encounters)} encounters of train and tune\n")
         print("| features | micro-F1 | difference | MAP | difference |\n|---|--:|--:|--:|--:|")

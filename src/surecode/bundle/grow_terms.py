@@ -36,7 +36,7 @@ def grown_terms(reader: TermReader, added: Sequence[Code], texts: Sequence[str])
     ]
     known = reader.terms
     lexicon = known.lexicon.with_terms(_listed(known.lexicon, added))
-    grown = Terms.of(lexicon, known.tables.with_terms(terms), known.statistics)
+    grown = Terms.of(lexicon, known.tables.with_terms(terms), known.statistics, tagger=known.tagger)
     titles = reader.titles
     if titles is not None:
         official = [wordings(code) for code in added]

@@ -88,6 +88,10 @@ FEATURES = (
     "rival at the likeliest place",
     "largest log-odds against a rival",
     "no annotator's words are at its places",
+    # What a tagger says of the words there, whatever the code.
+    "log-odds that a place is tagged exactly",
+    "log-odds that words of a place are tagged",
+    "largest chance at a place that is tagged",
 )
 
 
@@ -145,6 +149,7 @@ def candidates(found: Found, marked: Mapping[Code, Sequence[Marked]]) -> Candida
                 max((any_place.get(o, 0.0) for o in others), default=0.0),
                 *rivals.get(code, NO_RIVAL),
                 float(not _is_annotated(code, found.places, marked)),
+                *_tagged_features(marked.get(code, ())),
             ]
         )
     return Candidates(
@@ -169,6 +174,15 @@ def _marked_features(marked: Sequence[Marked], named: bool) -> list[float]:
         float(bool(marked) and not named),
         float(any(chance > _LIKELY for chance in chances)),
         math.log1p(math.fsum(chances)),
+    ]
+
+
+def _tagged_features(marked: Sequence[Marked]) -> list[float]:
+    """Three features of one code, from what a tagger says of its places."""
+    return [
+        odds(max((one.exactly for one in marked), default=0.0)),
+        odds(max((one.anywhere for one in marked), default=0.0)),
+        max((one.chance * one.anywhere for one in marked), default=0.0),
     ]
 
 

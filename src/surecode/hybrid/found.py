@@ -16,6 +16,7 @@ from surecode.evidence.assertion import Assertion
 from surecode.hybrid.place import Place
 from surecode.hybrid.sentence_features import Best, Reader, apart_features, title_features
 from surecode.hybrid.statistics import Statistics
+from surecode.hybrid.tagger import Tagged, Tagger, tagged
 from surecode.lexicon.lexicon import Hit, Lexicon
 from surecode.lexicon.meaning import said, usable
 from surecode.lexicon.scattered import ScatteredTerms
@@ -31,7 +32,8 @@ LEAST_COVERAGE = 0.6
 class Terms:
     """What is looked for: terms of the train split and of lists with their counts, and tables.
 
-    Tables have a lexicon of their own, which no fold of train changes.
+    Tables have a lexicon of their own, which no fold of train changes. ``tagger`` says which words
+    people would mark at all, for a coder that has one.
     """
 
     lexicon: Lexicon
@@ -39,6 +41,7 @@ class Terms:
     statistics: Statistics
     apart: ScatteredTerms = field(repr=False, compare=False)
     titles: ScatteredTerms = field(repr=False, compare=False)
+    tagger: Tagger | None = None
 
     @classmethod
     def of(
@@ -47,10 +50,12 @@ class Terms:
         tables: Lexicon,
         statistics: Statistics,
         titles: ScatteredTerms | None = None,
+        tagger: Tagger | None = None,
     ) -> Terms:
         """Make the terms ready to be found; ``titles`` are those of the tables, if ready."""
         apart = ScatteredTerms(lexicon, OWN, LEAST_COVERAGE)
-        return cls(lexicon, tables, statistics, apart, titles or ScatteredTerms(tables, TABLES))
+        titles = titles or ScatteredTerms(tables, TABLES)
+        return cls(lexicon, tables, statistics, apart, titles, tagger)
 
     @classmethod
     def learn(
@@ -59,10 +64,11 @@ class Terms:
         lexicon: Lexicon,
         tables: Lexicon,
         titles: ScatteredTerms | None = None,
+        tagger: Tagger | None = None,
     ) -> Terms:
         """Count the encounters that the terms of the lexicon are from."""
         counts = Statistics.learn(encounters, ScatteredTerms(lexicon, OWN))
-        return cls.of(lexicon, tables, counts, titles)
+        return cls.of(lexicon, tables, counts, titles, tagger)
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,7 @@ class Found:
         apart: of each code that terms with their words apart name, wholly or in part.
         titles: of each code that a title names, eight features.
         places: where the terms of each code stand.
+        tagged: what a tagger says of each document, by id; nothing without one.
     """
 
     encounter: Encounter
@@ -86,6 +93,7 @@ class Found:
     apart: Mapping[Code, Best]
     titles: Mapping[Code, Sequence[float]]
     places: Mapping[Code, Sequence[Place]]
+    tagged: Mapping[str, Tagged]
 
 
 def find(encounter: Encounter, terms: Terms) -> Found:
@@ -95,7 +103,16 @@ def find(encounter: Encounter, terms: Terms) -> Found:
     beside = _beside(encounter, terms.lexicon, places)
     apart = apart_features(reader, terms.apart, terms.statistics, places)
     titles = title_features(reader, terms.titles, places)
-    return Found(encounter, terms.statistics, reader.words, beside, apart, titles, dict(places))
+    return Found(
+        encounter,
+        terms.statistics,
+        reader.words,
+        beside,
+        apart,
+        titles,
+        dict(places),
+        tagged(terms.tagger, encounter),
+    )
 
 
 def _beside(

@@ -50,12 +50,15 @@ class Marked:
         chance: P(people mark the code there, about).
         variant: P(the code | people mark some code of the stem there).
         stem: P(people mark some code of the stem there, about).
+        exactly, anywhere: what a tagger says of its words (`sites.Site`).
     """
 
     place: Place
     chance: float
     variant: float
     stem: float
+    exactly: float = 0.0
+    anywhere: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,9 @@ class Marks:
             stem, exact = float(row[0]), float(row[1])
             for code, share in self._variants(site, row):
                 place = replace(site.places.get(code) or site.best[1], marked=exact * share)
-                proposed[code].append(Marked(place, stem * share, share, stem))
+                proposed[code].append(
+                    Marked(place, stem * share, share, stem, site.exactly, site.anywhere)
+                )
         return dict(proposed)
 
     def _variants(self, site: Site, row: NDArray[np.float64]) -> Iterator[tuple[Code, float]]:

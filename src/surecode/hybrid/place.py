@@ -19,7 +19,8 @@ class Place:
         source: where the term comes from.
         rule: its stable name.
         match: how loosely it fits; ``scattered`` where its words stand apart, ``similar`` where it
-            is a sentence that comes near to a wording.
+            is a sentence that comes near to a wording, ``tagged`` where it is a mention that a
+            tagger sees around or beside the term.
         probability: P(code | the term is found).
         meant: how it is meant.
         marked: P(people mark exactly this place for the code), from the words around (`marks`), or

@@ -27,6 +27,7 @@ from surecode.hybrid.place import Place
 from surecode.hybrid.sentence_features import Reader
 from surecode.hybrid.sentences import Rows
 from surecode.hybrid.statistics import Statistics
+from surecode.hybrid.tagger import Tagger
 from surecode.hybrid.titles import Near, Titles
 from surecode.hybrid.weights import Ground, Weights
 from surecode.lexicon.lexicon import Lexicon
@@ -161,6 +162,7 @@ class TermReader:
             "weights": self.weights.to_dict(),
             "joint": None if self.joint is None else self.joint.to_dict(),
             "withholds": self.withholds,
+            "tagger": None if self.terms.tagger is None else self.terms.tagger.to_dict(),
         }
 
     @classmethod
@@ -169,10 +171,16 @@ class TermReader:
         try:
             lexicon, tables = (Lexicon.from_dict(values[name]) for name in ("lexicon", "tables"))
             joint, withholds = values["joint"], values["withholds"]
+            tagger = values["tagger"]
             if not isinstance(withholds, bool):
                 raise TypeError
             return cls(
-                Terms.of(lexicon, tables, Statistics.from_dict(values["statistics"])),
+                Terms.of(
+                    lexicon,
+                    tables,
+                    Statistics.from_dict(values["statistics"]),
+                    tagger=None if tagger is None else Tagger.from_dict(tagger),
+                ),
                 Weights.from_dict(values["weights"]),
                 None if joint is None else LinearModel.from_dict(joint, len(JOINT)),
                 titles,

@@ -161,4 +161,3 @@ def _without(document: Document, places: Sequence[tuple[int, int]], only: bool) 
     if not any(map(str.isalnum, kept)):
         kept = f"{kept} 0"  # an encounter needs a word; this one is in no term
     return Document(document.document_id, document.kind, kept)
-

@@ -1,28 +1,33 @@
 """Sites: the places of a text with all codes of one stem that terms propose there.
 
 "Adenocarcinoma" is one site whatever the behaviours and grades that its terms were annotated with
-(`surecode.codes.axes`); a code without axes is its own stem. What stands at a site and around it is
-named and hashed once, for all models that ask.
+(`surecode.codes.axes`); a code without axes is its own stem. A mention that a tagger sees is a site
+of the stems that terms name inside it. What stands at a site and around it is named and hashed
+once, for all models that ask.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from scipy import sparse
 
 from surecode.codes import axes
-from surecode.encounter import Code
+from surecode.encounter import Code, Span
 from surecode.hybrid.found import Found
 from surecode.hybrid.place import Place
 from surecode.hybrid.sparse import hashed
 from surecode.hybrid.surroundings import Surroundings
+from surecode.hybrid.tagger import Tagged
 
 
 @dataclass
 class Site:
-    """A place and what terms propose there: each code's likeliest place."""
+    """A place and what terms propose there: each code's likeliest place.
+
+    ``exactly`` and ``anywhere`` are what a tagger says of its words, 0 without one.
+    """
 
     start: int
     end: int
@@ -30,6 +35,8 @@ class Site:
     system: str
     stem: str
     places: dict[Code, Place] = field(default_factory=dict)
+    exactly: float = 0.0
+    anywhere: float = 0.0
 
     @property
     def best(self) -> tuple[Code, Place]:
@@ -79,6 +86,7 @@ def _named(found: Found) -> Iterator[tuple[Site, list[str]]]:
             [
                 *at[place],
                 *_said(site),
+                *_tagged(site, found.tagged.get(site.document)),
                 f"inside:{inside}",
                 f"sense:{text.sense(site.start, site.end, site.best[0])}",
             ],
@@ -97,7 +105,63 @@ def _sites(found: Found) -> list[Site]:
             known = site.places.get(code)
             if known is None or place.rank < known.rank:
                 site.places[code] = place
+    for site in _of_mentions(list(sites.values()), found.tagged):
+        sites[site.document, site.start, site.end, site.system, site.stem] = site
+    for site in sites.values():
+        if (tagged := found.tagged.get(site.document)) is not None:
+            site.exactly = tagged.exactly(site.start, site.end)
+            site.anywhere = tagged.anywhere(site.start, site.end)
     return [sites[key] for key in sorted(sites)]
+
+
+def _of_mentions(sites: list[Site], tagged: Mapping[str, Tagged]) -> Iterator[Site]:
+    """The mentions that are no site yet, as sites of the stems inside.
+
+    Where none is, of those that overlap it.
+    """
+    taken = {(site.document, site.start, site.end) for site in sites}
+    for document, seen in tagged.items():
+        here = [site for site in sites if site.document == document]
+        for mention in seen.mentions:
+            if (document, mention.start, mention.end) in taken:
+                continue
+            overlap = [s for s in here if s.start < mention.end and mention.start < s.end]
+            inside = [s for s in overlap if mention.start <= s.start and s.end <= mention.end]
+            best: dict[tuple[str, str], Site] = {}
+            for site in inside or overlap:
+                known = best.get((site.system, site.stem))
+                if known is None or _likelihood(site) > _likelihood(known):
+                    best[site.system, site.stem] = site
+            span = Span(document, mention.start, mention.end)
+            for (system, stem), site in best.items():
+                places = {
+                    code: replace(place, spans=(span,), match="tagged")
+                    for code, place in site.places.items()
+                }
+                yield Site(mention.start, mention.end, document, system, stem, places)
+
+
+def _likelihood(site: Site) -> tuple[float, int, int]:
+    return site.best[1].probability, site.end - site.start, -site.start
+
+
+def _tagged(site: Site, tagged: Tagged | None) -> Iterator[str]:
+    """What a tagger says of a site, and of mentions that overlap it otherwise."""
+    if tagged is None:
+        return
+    otherwise = max(
+        (
+            m.chance
+            for m in tagged.mentions
+            if m.start < site.end
+            and site.start < m.end
+            and (m.start, m.end) != (site.start, site.end)
+        ),
+        default=0.0,
+    )
+    chances = {"exactly": site.exactly, "anywhere": site.anywhere, "otherwise": otherwise}
+    for name, chance in chances.items():
+        yield from (f"tagged {name}:{tenth}" for tenth in range(int(min(9.0, chance * 10)) + 1))
 
 
 def _said(site: Site) -> Iterator[str]:

@@ -25,16 +25,21 @@ from sklearn.linear_model import LogisticRegression
 from surecode.errors import InputError
 
 _COLUMNS = 1 << 18
-_HASHER = FeatureHasher(_COLUMNS, input_type="string")
 _LIMIT = 30.0  # of log-odds, so that no chance is 0
 _SPARSEST = 1e-6  # of a chance, where all or none were right
 
 
-def hashed(rows: Sequence[Sequence[str]]) -> sparse.csr_matrix:
-    """``[n, 2^18]`` for n rows of names."""
+def hashed(
+    rows: Sequence[Sequence[str]], *, columns: int = _COLUMNS, signed: bool = True
+) -> sparse.csr_matrix:
+    """``[n, columns]`` for n rows of names.
+
+    Names that share a column add up; with signs they add up or cancel.
+    """
     if not rows:
-        return sparse.csr_matrix((0, _COLUMNS))
-    return sparse.csr_matrix(_HASHER.transform(rows))
+        return sparse.csr_matrix((0, columns))
+    hasher = FeatureHasher(columns, input_type="string", alternate_sign=signed)
+    return sparse.csr_matrix(hasher.transform(rows))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,234 @@
+"""A tagger of words: what people mark at all."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pycrfsuite
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surecode.encounter import Code, Document, Encounter, Evidence, GoldCode, Span
+from surecode.errors import InputError
+from surecode.hybrid.chain import Chain
+from surecode.hybrid.found import Terms, find
+from surecode.hybrid.sites import Sites
+from surecode.hybrid.tagged_words import LABELS, TaggedWords, as_labels
+from surecode.hybrid.tagger import Tagged, Tagger, _rows
+from surecode.lexicon.lexicon import Lexicon
+from surecode.lexicon.terms_training import training_terms
+
+Build = Callable[..., Encounter]
+TUMOUR = Code("ICD-O-3", "8140/3")
+KINDS = ("adenocarcinoma", "carcinoma", "sarcoma", "linfoma", "melanoma", "glioma", "timoma")
+
+
+def _encounter(number: int, draw: random.Random, encounter_of: Build) -> Encounter:
+    text, evidence = "Anamnesis.\n", []
+    for _ in range(3):
+        kind = draw.choice(KINDS)
+        words = f"{kind} {draw.choice(['pobremente diferenciado', 'de alto grado', ''])}".strip()
+        if draw.random() < 0.3:
+            text += f"Se explica el protocolo de {kind} del centro.\n"
+        text += "El paciente presenta un "
+        span = Span("d0", len(text), len(text) + len(words))
+        evidence.append(Evidence(TUMOUR, span, len(evidence)))
+        text += f"{words} en el control.\n"
+    return replace(
+        encounter_of(text, encounter_id=f"e{number}"),
+        patient_id=f"p{number}",
+        codes=(GoldCode(TUMOUR, 1),),
+        evidence=tuple(evidence),
+    )
+
+
+@pytest.fixture(scope="module")
+def corpus(encounter_of: Build) -> list[Encounter]:
+    draw = random.Random(0)
+    return [_encounter(number, draw, encounter_of) for number in range(40)]
+
+
+@pytest.fixture(scope="module")
+def tagger(corpus: list[Encounter]) -> Tagger:
+    learned = Tagger.learn(corpus)
+    assert learned is not None
+    return learned
+
+
+def read(tagger: Tagger, text: str) -> tuple[Tagged, dict[str, float]]:
+    seen = tagger(Document("d0", "note", text))
+    return seen, {text[m.start : m.end]: m.chance for m in seen.mentions}
+
+
+def test_a_mention_of_a_word_never_seen_is_found_by_the_words_around(tagger: Tagger) -> None:
+    text = (
+        "Anamnesis.\nEl paciente presenta un condroma de alto grado en el control.\n"
+        "Se explica el protocolo de sarcoma del centro."
+    )
+    seen, mentions = read(tagger, text)
+    assert max(mentions, key=lambda words: mentions[words]) == "condroma de alto grado"
+    assert mentions["condroma de alto grado"] > 0.5
+    assert "sarcoma" not in mentions
+    start = text.index("condroma")
+    assert seen.exactly(start, start + len("condroma de alto grado")) == pytest.approx(
+        mentions["condroma de alto grado"]
+    )
+    assert seen.exactly(start, start + len("condroma")) < 0.5 < seen.anywhere(start, start + 8)
+    at = text.index("sarcoma")
+    assert seen.anywhere(at, at + 7) < 0.5
+    # No mention reaches over the end of a sentence.
+    assert seen.exactly(start, at + 7) == 0.0
+
+
+def test_chances_are_those_of_crfsuite(corpus: list[Encounter], tmp_path: Path) -> None:
+    """An oracle: its own marginals and their products along a path, with unrounded weights."""
+    words = [TaggedWords(encounter.documents[0]) for encounter in corpus]
+    trainer = pycrfsuite.Trainer(algorithm="lbfgs", verbose=False)
+    trainer.set_params({"max_iterations": 30, "feature.possible_transitions": True})
+    for some, encounter in zip(words, corpus, strict=True):
+        labels = some.labels(encounter)
+        assert labels is not None
+        rows = _rows(some.rows())
+        for first, behind in some.sentences:
+            trainer.append(rows[first:behind], [LABELS[k] for k in labels[first:behind]])
+    trainer.train(str(tmp_path / "model"))
+    oracle = pycrfsuite.Tagger()
+    oracle.open(str(tmp_path / "model"))
+    info = oracle.info()
+    # It knows the labels that training had; no mention has one word between its ends.
+    known = [label for label in LABELS if label in oracle.labels()]
+    steps = np.array([[info.transitions.get((a, b), 0.0) for b in known] for a in known])
+    for some in words[:5]:
+        rows = _rows(some.rows())
+        for first, behind in some.sentences:
+            scores = np.array(
+                [
+                    [sum(info.state_features.get((name, y), 0.0) for name in row) for y in known]
+                    for row in rows[first:behind]
+                ]
+            )
+            oracle.set(rows[first:behind])
+            ours = Chain.of(scores, steps).chances
+            theirs = [[oracle.marginal(label, n) for label in known] for n in range(behind - first)]
+            np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_what_is_learned_is_numbers_and_comes_back(tagger: Tagger) -> None:
+    kept = json.dumps(tagger.to_dict())
+    assert not any(kind in kept for kind in KINDS)
+    again = Tagger.from_dict(json.loads(kept))
+    assert again == tagger
+    text = "El paciente presenta un glioma de alto grado en el control."
+    assert read(again, text)[1] == read(tagger, text)[1]
+
+
+def test_learning_again_gives_the_same(corpus: list[Encounter], tagger: Tagger) -> None:
+    assert Tagger.learn(corpus) == tagger
+
+
+def test_nothing_marked_is_nothing_learned(corpus: list[Encounter]) -> None:
+    assert Tagger.learn([replace(encounter, evidence=()) for encounter in corpus]) is None
+
+
+def test_a_document_without_a_mark_teaches_nothing(corpus: list[Encounter], tagger: Tagger) -> None:
+    """Such as the translation of a document that people marked."""
+    more = [
+        replace(e, documents=(*e.documents, Document("d1", "note", e.documents[0].text)))
+        for e in corpus
+    ]
+    assert Tagger.learn(more) == tagger
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"columns": [3, 2]},
+        {"columns": [1 << 20]},
+        {"weights": [[0.0] * 4]},
+        {"weights": [[float("nan")] * 5]},
+        {"steps": [[0.0] * 5] * 4},
+        {"columns": None},
+    ],
+    ids=str,
+)
+def test_a_damaged_one_is_refused_in_one_line(change: dict[str, Any]) -> None:
+    whole = {"columns": [2], "weights": [[0.0] * 5], "steps": [[0.0] * 5] * 5}
+    assert Tagger.from_dict(whole)
+    with pytest.raises(InputError, match=r"^tagger: damaged; run `surecode train` again$"):
+        Tagger.from_dict(whole | change)
+
+
+@given(st.data())
+def test_labels_tell_the_mentions(data: st.DataObject) -> None:
+    """Of mentions that do not overlap, the words from first to last, whatever the text."""
+    texts = st.text("ab. \nÁ5", min_size=1, max_size=40)
+    text = data.draw(texts.filter(lambda some: any(map(str.isalnum, some))))
+    words = TaggedWords(Document("d0", "note", text))
+    n = len(words.words)
+    cuts = sorted(data.draw(st.sets(st.integers(0, n), max_size=6)))
+    marked = list(zip(cuts[::2], cuts[1::2], strict=False))
+    evidence = [
+        Evidence(TUMOUR, Span("d0", words.starts[a], words.ends[b - 1]), k)
+        for k, (a, b) in enumerate(marked)
+    ]
+    encounter = _plain(text, evidence)
+    labels = words.labels(encounter)
+    if not marked:
+        assert labels is None
+        return
+    wanted = [LABELS.index("O")] * n
+    for a, b in marked:
+        wanted[a:b] = as_labels(b - a)
+    assert labels == wanted
+    # Sentences are all words, in order.
+    ends = [0, *(behind for _, behind in words.sentences)]
+    assert list(words.sentences) == list(pairwise(ends))
+    assert ends[-1] == n
+    assert words.rows().shape[0] == n
+
+
+def test_a_mention_around_a_term_is_a_site_of_its_stem(
+    corpus: list[Encounter], tagger: Tagger, encounter_of: Build
+) -> None:
+    single = [term for term in training_terms(corpus) if " " not in term.text]
+    lexicon = Lexicon.build(single).hashed()
+    plain = Terms.learn(corpus, lexicon, Lexicon.build([]).hashed())
+    text = "El paciente presenta un glioma de alto grado en el control."
+    encounter = encounter_of(text)
+
+    def sites(terms: Terms) -> dict[str, tuple[float, float, str]]:
+        return {
+            text[s.start : s.end]: (s.exactly, s.anywhere, s.best[1].match)
+            for s in Sites.of(find(encounter, terms)).sites
+        }
+
+    alone, tagged = sites(plain), sites(replace(plain, tagger=tagger))
+    assert set(alone) == {"glioma"}
+    assert alone["glioma"][:2] == (0.0, 0.0)
+    assert set(tagged) == {"glioma", "glioma de alto grado"}
+    assert tagged["glioma de alto grado"][2] == "tagged"
+    assert tagged["glioma de alto grado"][0] > tagged["glioma"][0]
+    assert all(0 <= exactly <= anywhere + 1e-9 for exactly, anywhere, _ in tagged.values())
+
+
+def _plain(text: str, evidence: list[Evidence]) -> Encounter:
+    return Encounter(
+        "e",
+        "p",
+        "oncology",
+        "professional",
+        "x",
+        date(2026, 1, 1),
+        (Document("d0", "note", text),),
+        (GoldCode(TUMOUR, 1),),
+        tuple(evidence),
+    )
