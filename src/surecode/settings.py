@@ -68,8 +68,7 @@ class CoderKindSettings(Settings):
     mark what a note denies, as those of CodiEsp do; or withheld, so that none is assigned.
     ``tagger`` learns what words people mark at all, whatever the code, by a conditional random
     field; where annotators mark every mention, as those of CANTEMIST do, it finds where each begins
-    and ends. ``taken_for_new`` is the share of codes that terms are taken to know nothing of while
-    their weights are learned: for a coder that is to be given codes, where no gold code is new.
+    and ends.
     """
 
     kind: Literal["neural", "lexicon", "hybrid"]
@@ -80,7 +79,6 @@ class CoderKindSettings(Settings):
     similarity: Literal["none", "label_space", "tables"]
     denied: Literal["weigh", "withhold"]
     tagger: Literal["none", "crf"]
-    taken_for_new: float = Field(ge=0.0, le=0.5)
 
     @model_validator(mode="after")
     def _compares(self) -> CoderKindSettings:

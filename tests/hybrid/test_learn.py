@@ -45,7 +45,7 @@ def planted(encounter: Encounter, code: Code) -> Encounter:
     )
 
 
-@pytest.mark.parametrize("what", ["terms", "similarity", "tagger", "codes taken for new"])
+@pytest.mark.parametrize("what", ["terms", "similarity", "tagger"])
 def test_tunes_logits_are_the_same_whatever_the_encounters_gold(
     corpus: list[Encounter], learned_of: Learn, titles: Titles, what: str
 ) -> None:
@@ -54,7 +54,6 @@ def test_tunes_logits_are_the_same_whatever_the_encounters_gold(
         "terms": {},
         "similarity": {"similar": titles},
         "tagger": {"tags": True},
-        "codes taken for new": {"taken_for_new": 0.3},
     }[what]
     before = learned_of(corpus, **more)
     fold = folds_of([e.patient_id for e in corpus], FOLDS, 0)
@@ -92,21 +91,6 @@ def test_terms_of_the_encounters_own_annotation_do_not_read_it(
     counts = sum(PLAIN in e.code_set for e in others) / len(others)
     assert learned.tune[encounter.encounter_id][column] < np.log(counts / (1 - counts))
     assert reading.logits[column] > learned.tune[encounter.encounter_id][column] + 1
-
-
-def test_a_code_taken_for_new_teaches_what_wordings_of_new_codes_are_worth(
-    corpus: list[Encounter], learned_of: Learn, space: LabelSpace
-) -> None:
-    """Where none was taken for new, a title of a code that nobody coded is taken for certain."""
-    asthma = space.index(Code("ICD-10-CM", "J45.909"))
-    document = Document("d0", "note", "The patient has unspecified asthma, uncomplicated today.")
-    encounter = replace(without_gold(corpus[0]), documents=(document,))
-
-    def odds(share: float) -> float:
-        reader = learned_of(corpus, taken_for_new=share).reader
-        return float(reader(encounter, space).logits[asthma])
-
-    assert 0.0 < odds(0.3) < odds(0.0) - 1
 
 
 def test_a_tagger_is_kept_with_the_reader(

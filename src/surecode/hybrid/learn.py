@@ -15,9 +15,8 @@ Legend: N encounters, K codes, n codes of the network.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ from tqdm import tqdm
 
 from surecode.calibration.folds import folds_of
 from surecode.codes.label_space import LabelSpace
-from surecode.encounter import Code, Encounter
+from surecode.encounter import Encounter
 from surecode.errors import InputError
 from surecode.hybrid.denied import only_denied, withheld
 from surecode.hybrid.found import TABLES, Found, Terms, find
@@ -78,7 +77,6 @@ def learn(
     similar: Titles | None = None,
     withholds: bool = False,
     tags: bool = False,
-    taken_for_new: float = 0.0,
     seed: int = 0,
     progress: bool = False,
 ) -> Learned:
@@ -95,9 +93,6 @@ def learn(
         similar: wordings to compare sentences with.
         withholds: whether codes that an encounter only denies are withheld.
         tags: whether a tagger is learned, which says what words people mark at all.
-        taken_for_new: the share of codes whose gold is hidden from the terms that read the
-            encounters which weights are learned from, others in each fold. Where every gold code
-            is in every fold, nothing else teaches what a wording is worth of a code nobody coded.
         seed: of the folds.
         progress: show it.
 
@@ -114,24 +109,22 @@ def learn(
     table = Lexicon.build(tables).hashed()
     titles = ScatteredTerms(table, TABLES)
 
-    def learned(some: Sequence[Encounter], hidden: Container[Code]) -> Terms:
-        known = [_without(encounter, hidden) for encounter in some]
-        counted = training_terms(known)
+    def learned(some: Sequence[Encounter]) -> Terms:
+        counted = training_terms(some)
         all_terms = [*counted, *given, *not_counted(listed, counted)]
-        lexicon = Lexicon.build(all_terms, others=words_of(known)).hashed()
+        lexicon = Lexicon.build(all_terms, others=words_of(some)).hashed()
         tagger = Tagger.learn(some) if tags else None
-        return Terms.learn(known, lexicon, table, titles, tagger)
+        return Terms.learn(some, lexicon, table, titles, tagger)
 
     near = {} if similar is None else _near(encounters, similar, progress)
     with tqdm(
-        total=len(encounters) * (len(folds) + bool(taken_for_new)),
+        total=len(encounters) * len(folds),
         desc="terms",
         unit="encounter",
         disable=not progress,
         leave=False,
     ) as shown:
-        hidden = _Hidden(taken_for_new, seed)
-        read = _Read(folds, learned, shown.update, similar, near, hidden)
+        read = _Read(folds, learned, shown.update, similar, near)
         if not any(
             found.beside or found.apart or found.titles for k in folds for found in read.found(k)
         ):
@@ -157,87 +150,55 @@ def learn(
     return Learned(reader, {name: some.astype(np.float32) for name, some in logits.items()})
 
 
-@dataclass(frozen=True)
-class _Hidden:
-    """Says which codes terms without some folds are to know nothing of: a share, by their hash.
-
-    So no gold says what is hidden.
-    """
-
-    share: float
-    seed: int
-    without: tuple[int, ...] = ()
-
-    def __contains__(self, code: object) -> bool:
-        return crc32(f"{self.seed} {self.without} {code}".encode()) < self.share * 2**32
-
-
 class _Read:
-    """Folds, read by terms without them; what is learned without some folds is kept.
-
-    ``hiding`` reads them by terms that do not know some codes either.
-    """
+    """Folds, read by terms without them; what is learned without some folds is kept."""
 
     def __init__(
         self,
         folds: Mapping[int, Sequence[Encounter]],
-        learned: Callable[[Sequence[Encounter], Container[Code]], Terms],
+        learned: Callable[[Sequence[Encounter]], Terms],
         done: Callable[[], object],
         similar: Titles | None,
         near: Mapping[str, Near],
-        hidden: _Hidden,
     ) -> None:
         self.folds = folds
         self.near = near
         self._described = None if similar is None else similar.similarity
         self._learned = learned
         self._done = done
-        self._hidden = hidden
-        self._terms: dict[tuple[frozenset[int], bool], Terms] = {}
-        self._found: dict[tuple[int, bool], list[Found]] = {}
+        self._terms: dict[frozenset[int], Terms] = {}
+        self._found: dict[int, list[Found]] = {}
 
-    def terms(self, *without: int, hiding: bool = False) -> Terms:
+    def terms(self, *without: int) -> Terms:
         """Terms of all folds but some."""
-        key = frozenset(without), hiding
+        key = frozenset(without)
         if key not in self._terms:
-            some = [e for k, fold in self.folds.items() if k not in key[0] for e in fold]
-            hidden = replace(self._hidden, without=tuple(sorted(without)))
-            self._terms[key] = self._learned(some, hidden if hiding else ())
+            some = [e for k, fold in self.folds.items() if k not in key for e in fold]
+            self._terms[key] = self._learned(some)
         return self._terms[key]
 
-    def found(self, k: int, *without: int, hiding: bool = False) -> list[Found]:
+    def found(self, k: int, *without: int) -> list[Found]:
         """What is found in a fold by terms without it, and without some others."""
-        key = k, hiding
-        if not without and key in self._found:
-            return self._found[key]
-        terms = self.terms(k, *without, hiding=hiding)
+        if not without and k in self._found:
+            return self._found[k]
+        terms = self.terms(k, *without)
         found = []
         for encounter in self.folds[k]:
             found.append(find(encounter, terms))
             self._done()
         if not without:
-            self._found[key] = found
+            self._found[k] = found
         return found
 
     def weights(self, *without: int) -> Weights:
-        """Weights from all folds but some, read by terms that do not know the codes to hide."""
-        hiding = self._hidden.share > 0
-        found = [self.found(k, *without, hiding=hiding) for k in self.folds if k not in without]
+        """Weights from all folds but some."""
+        found = [self.found(k, *without) for k in self.folds if k not in without]
         codes = () if self._described is None else self._described.codes
         return Weights.learn(found, codes, self.near)
 
     def ground(self, weights: Weights, space: LabelSpace, k: int) -> Ground:
         """What counts without a fold say of a label space."""
         return weights.ground(space, self.terms(k).statistics, self._described)
-
-
-def _without(encounter: Encounter, hidden: Container[Code]) -> Encounter:
-    """An encounter whose gold some codes are not of."""
-    return replace(
-        encounter,
-        codes=tuple(gold for gold in encounter.codes if gold.code not in hidden),
-        evidence=tuple(item for item in encounter.evidence if item.code not in hidden),
-    )
 
 
 def _near(encounters: Sequence[Encounter], similar: Titles, progress: bool) -> dict[str, Near]:

@@ -98,7 +98,6 @@ def learn_terms(
         similar=_titles(config, space, [*train, *tune]),
         withholds=config.coder.denied == "withhold",
         tags=config.coder.tagger != "none",
-        taken_for_new=config.coder.taken_for_new,
         seed=config.seed,
         progress=config.trainer.progress,
     )
