@@ -20,7 +20,7 @@ from surecode.hybrid.found import Found
 from surecode.hybrid.marks import Marked
 from surecode.hybrid.odds import odds
 from surecode.hybrid.place import Place
-from surecode.hybrid.rivals import NO_RIVAL, rivalry
+from surecode.hybrid.rivals import NO_RIVAL, mention_shares, rivalry
 from surecode.hybrid.sentence_features import best_features, precision_of
 
 # A candidate that terms make as likely as this speaks for its companions.
@@ -91,7 +91,11 @@ FEATURES = (
     # What a tagger says of the words there, whatever the code.
     "log-odds that a place is tagged exactly",
     "log-odds that words of a place are tagged",
-    "largest chance at a place that is tagged",
+    "largest chance of a mention at which no code is likelier",
+    "no code is likelier at some mention",
+    "log mentions at which no code is likelier",
+    "log-odds that any mention is of the code",
+    "log mentions of the code",
 )
 
 
@@ -112,7 +116,12 @@ def candidates(found: Found, marked: Mapping[Code, Sequence[Marked]]) -> Candida
         marked: the places of each code, as `marks.Marks` judges them; none leaves places as likely
             as their terms.
     """
-    codes = sorted(found.beside.keys() | found.apart.keys() | found.titles.keys() | marked.keys())
+    judged = {
+        code: told
+        for code, some in marked.items()
+        if (told := [one for one in some if one.place.match != "tagged"])
+    }
+    codes = sorted(found.beside.keys() | found.apart.keys() | found.titles.keys() | judged.keys())
     likely = {
         code: max(
             found.beside[code][0] if code in found.beside else 0.0,
@@ -124,8 +133,8 @@ def candidates(found: Found, marked: Mapping[Code, Sequence[Marked]]) -> Candida
     siblings: defaultdict[tuple[str, str], list[Code]] = defaultdict(list)
     for code in codes:
         siblings[code.system, category(code)].append(code)
-    any_place = {code: _any(some) for code, some in marked.items()}
-    rivals = rivalry(marked)
+    any_place = {code: _any(some) for code, some in judged.items()}
+    rivals, shares = rivalry(judged), mention_shares(judged, found.tagged)
     known = found.statistics.codes
     rows = []
     for code in codes:
@@ -145,11 +154,12 @@ def candidates(found: Found, marked: Mapping[Code, Sequence[Marked]]) -> Candida
                 math.log1p(len(others)),
                 *found.statistics.attraction(code, strong),
                 float(len(code.value)),
-                *_marked_features(marked.get(code, ()), code in found.places),
+                *_marked_features(judged.get(code, ()), code in found.places),
                 max((any_place.get(o, 0.0) for o in others), default=0.0),
                 *rivals.get(code, NO_RIVAL),
-                float(not _is_annotated(code, found.places, marked)),
-                *_tagged_features(marked.get(code, ())),
+                float(not _is_annotated(code, found.places, judged)),
+                *_tagged_features(judged.get(code, ())),
+                *_mention_features(shares.get(code, ())),
             ]
         )
     return Candidates(
@@ -178,11 +188,23 @@ def _marked_features(marked: Sequence[Marked], named: bool) -> list[float]:
 
 
 def _tagged_features(marked: Sequence[Marked]) -> list[float]:
-    """Three features of one code, from what a tagger says of its places."""
+    """Two features of one code, from what a tagger says of its places."""
     return [
         odds(max((one.exactly for one in marked), default=0.0)),
         odds(max((one.anywhere for one in marked), default=0.0)),
-        max((one.chance * one.anywhere for one in marked), default=0.0),
+    ]
+
+
+def _mention_features(shares: Sequence[tuple[float, float, bool]]) -> list[float]:
+    """Five features of one code, from the mentions that may be its own."""
+    won = [chance for chance, _, largest in shares if largest]
+    own = [chance * share for chance, share, _ in shares]
+    return [
+        max(won, default=0.0),
+        float(bool(won)),
+        math.log1p(math.fsum(won)),
+        odds(1.0 - math.prod(1.0 - p for p in own)),
+        math.log1p(math.fsum(own)),
     ]
 
 

@@ -84,6 +84,15 @@ class Tagged:
                             found.append(Mention(start, self._words.ends[first + end], chance))
         return tuple(found)
 
+    @cached_property
+    def likeliest(self) -> tuple[Mention, ...]:
+        """Of mentions that overlap the likelier one alone, the likeliest first."""
+        chosen: list[Mention] = []
+        for mention in sorted(self.mentions, key=lambda m: (-m.chance, m.start, m.end)):
+            if not any(m.start < mention.end and mention.start < m.end for m in chosen):
+                chosen.append(mention)
+        return tuple(chosen)
+
     def exactly(self, start: int, end: int) -> float:
         """P(people mark exactly the words of some characters)."""
         n, begin, behind = self._place(start, end)
