@@ -125,6 +125,8 @@ def _coder(config: Config, pretraining_data: Sequence[str]) -> str:
         terms += f" and of {len(config.coder.terms)} lists"
     if config.coder.similarity != "none":
         terms += ", similarity to wordings of codes"
+    if config.coder.tagger != "none":
+        terms += ", a tagger of words that people mark"
     if config.coder.kind == "lexicon":
         return f"lexicon; {terms}, words as hashes; no network"
     network = (

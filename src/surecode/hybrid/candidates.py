@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from surecode.codes.systems import category
 from surecode.encounter import Code
+from surecode.hybrid.claims import Claim, claims
 from surecode.hybrid.found import Found
 from surecode.hybrid.marks import Marked
 from surecode.hybrid.odds import odds
 from surecode.hybrid.place import Place
-from surecode.hybrid.rivals import NO_RIVAL, mention_shares, rivalry
+from surecode.hybrid.rivals import NO_RIVAL, rivalry
 from surecode.hybrid.sentence_features import best_features, precision_of
 
 # A candidate that terms make as likely as this speaks for its companions.
@@ -114,8 +115,10 @@ def candidates(found: Found, marked: Mapping[Code, Sequence[Marked]]) -> Candida
     Args:
         found: by terms.
         marked: the places of each code, as `marks.Marks` judges them; none leaves places as likely
-            as their terms.
+            as their terms. A code without a place of a term is no candidate.
     """
+    # Mentions that a tagger sees are quoted only: what terms inside say of the code is known, and
+    # as places of their own they were noise (.002 F1 less, .001 MAP, on CANTEMIST).
     judged = {
         code: told
         for code, some in marked.items()
@@ -134,7 +137,7 @@ def candidates(found: Found, marked: Mapping[Code, Sequence[Marked]]) -> Candida
     for code in codes:
         siblings[code.system, category(code)].append(code)
     any_place = {code: _any(some) for code, some in judged.items()}
-    rivals, shares = rivalry(judged), mention_shares(judged, found.tagged)
+    rivals, claimed = rivalry(judged), claims(judged, found.tagged)
     known = found.statistics.codes
     rows = []
     for code in codes:
@@ -159,7 +162,7 @@ def candidates(found: Found, marked: Mapping[Code, Sequence[Marked]]) -> Candida
                 *rivals.get(code, NO_RIVAL),
                 float(not _is_annotated(code, found.places, judged)),
                 *_tagged_features(judged.get(code, ())),
-                *_mention_features(shares.get(code, ())),
+                *_claim_features(claimed.get(code, ())),
             ]
         )
     return Candidates(
@@ -195,10 +198,10 @@ def _tagged_features(marked: Sequence[Marked]) -> list[float]:
     ]
 
 
-def _mention_features(shares: Sequence[tuple[float, float, bool]]) -> list[float]:
+def _claim_features(claimed: Sequence[Claim]) -> list[float]:
     """Five features of one code, from the mentions that may be its own."""
-    won = [chance for chance, _, largest in shares if largest]
-    own = [chance * share for chance, share, _ in shares]
+    won = [claim.chance for claim in claimed if claim.largest]
+    own = [claim.chance * claim.share for claim in claimed]
     return [
         max(won, default=0.0),
         float(bool(won)),

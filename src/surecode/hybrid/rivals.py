@@ -6,7 +6,6 @@ K65.2, that code is its rival there.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +14,6 @@ import numpy as np
 from surecode.encounter import Code
 from surecode.hybrid.marks import Marked
 from surecode.hybrid.odds import odds
-from surecode.hybrid.tagger import Tagged
 
 NO_RIVAL = (0.0, 0.0, 0.0)
 
@@ -51,39 +49,3 @@ def rivalry(marked: Mapping[Code, Sequence[Marked]]) -> dict[Code, tuple[float, 
         )
         for code, some in contested.items()
     }
-
-
-def mention_shares(
-    marked: Mapping[Code, Sequence[Marked]], tagged: Mapping[str, Tagged]
-) -> dict[Code, list[tuple[float, float, bool]]]:
-    """Of each code what mentions that a tagger sees may be its own.
-
-    A mention is claimed by the codes that have a place that overlaps it, each by how likely people
-    mark exactly its likeliest one.
-
-    Args:
-        marked: the places of each code.
-        tagged: what a tagger says of each document, by id.
-
-    Returns:
-        Of each mention that a code claims: its chance, the code's share of all claims, and whether
-        the code's is the largest; of equal ones the first code's is.
-    """
-    by_document: defaultdict[str, list[tuple[int, int, float, Code]]] = defaultdict(list)
-    for code in sorted(marked):
-        for one in marked[code]:
-            first, last = one.place.spans[0], one.place.spans[-1]
-            by_document[first.document_id].append((first.start, last.end, one.place.marked, code))
-    shares: defaultdict[Code, list[tuple[float, float, bool]]] = defaultdict(list)
-    for document, seen in tagged.items():
-        for mention in seen.likeliest:
-            claims: dict[Code, float] = {}
-            for start, end, claim, code in by_document.get(document, ()):
-                if start < mention.end and mention.start < end:
-                    claims[code] = max(claim, claims.get(code, 0.0))
-            total = math.fsum(claims.values())
-            for code, claim in claims.items():
-                if total > 0.0:
-                    largest = code == max(claims, key=lambda one: claims[one])
-                    shares[code].append((mention.chance, claim / total, largest))
-    return dict(shares)
