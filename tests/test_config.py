@@ -186,6 +186,8 @@ def test_a_missing_specialty_lists_the_choices(root: str) -> None:
             "coder.wordings=[ICD-O-3]",
             "coder: value error, a neural coder has no terms; set",
         ),
+        ("coder.tagger=crf", "coder: value error, a neural coder has no tagger; set tagger=none"),
+        ("coder.tagger=bert", "coder.tagger: input should be 'none' or 'crf'"),
         ("coder.denied=drop", "coder.denied: input should be 'weigh' or 'withhold'"),
         ("encoder=clinical_modernbert", "encoder.revision has no value; set encoder.revision="),
         ("specialty.target.level=1", "specialty.target.level: input should be less than 1"),

@@ -160,13 +160,12 @@ def _lost_similarity_is_told(bundle: Path, copy: Path) -> None:
 def test_a_coder_of_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("own.csv").write_text("system,value,term\nICD-10-CM,I10,clinical history\n")
-    words = [*SMALL, "coder=hybrid", *ONE_LIST, "adapter=frozen"]
+    words = [*SMALL, "coder=hybrid", *ONE_LIST, "adapter=frozen", "coder.tagger=crf"]
     assert main(["run", *words, *EXACTLY]) == 0
     folder = the_run()
     card = (folder / "bundle" / "card.md").read_text(encoding="utf-8")
-    assert (
-        "hybrid; terms of train and tune and of 1 lists, similarity to wordings of codes;" in card
-    )
+    said = "terms of train and tune and of 1 lists, similarity to wordings of codes"
+    assert f"hybrid; {said}, a tagger of words that people mark;" in card
     checked = figures("explain")
     assert checked["integrated_gradients_encounters"] > 0
     assert checked["completeness_gap_median"] < 0.01
