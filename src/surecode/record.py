@@ -48,9 +48,9 @@ class Quote:
     ``score`` is its share of all that speaks for the code; ``section`` the kind of the section that
     it stands in; ``mentions`` the other places of the same words; ``low`` marks evidence of low
     confidence: the best there is, though not enough. ``rule`` is the stable name of the term that
-    was found there, None where a network chose the words; that of a variant which no term names is
-    its stem's. Pieces of one mention, whose words stand apart, share ``mention``, a number within
-    the code.
+    was found there, or in or beside the mention there, None where a network chose the words; that
+    of a variant which no term names is its stem's. Pieces of one mention, whose words stand apart,
+    share ``mention``, a number within the code.
     """
 
     document_id: str

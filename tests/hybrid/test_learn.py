@@ -106,6 +106,14 @@ def test_a_tagger_is_kept_with_the_reader(
     assert before.logits.tobytes() != learned.reader(corpus[0], space).logits.tobytes()
 
 
+def test_a_tagger_without_marks_to_learn_from_is_refused(
+    corpus: list[Encounter], learned_of: Learn
+) -> None:
+    bare = [replace(encounter, evidence=()) for encounter in corpus]
+    with pytest.raises(InputError, match=r"^tagger: no encounter .* set coder\.tagger=none$"):
+        learned_of(bare, tags=True)
+
+
 def test_the_same_patient_shares_a_fold(
     corpus: list[Encounter], learned_of: Learn, space: LabelSpace
 ) -> None:

@@ -91,10 +91,25 @@ def test_a_place_is_shown_for_the_code_that_it_most_likely_means(encounter: Enco
     }
 
 
-def test_between_the_pieces_of_a_place_is_its_own(encounter: Encounter) -> None:
-    apart = place((0, 5), (17, 22), p=0.8)
-    spans = shown_spans(encounter, {0: [apart], 1: [place((10, 15)), place((24, 29))]}, 3)
-    assert [(s.start, s.end) for s in spans[1]] == [(24, 29)]
+def test_what_a_code_falls_back_on_has_its_mentions(encounter: Encounter) -> None:
+    """Its words are deleted wherever they stand, though the places are quoted for another code."""
+    fevers = [(0, 5), (24, 29)]
+    spans = shown_spans(
+        encounter,
+        {0: [place(f, p=0.8) for f in fevers], 1: [place(f, p=0.7) for f in fevers]},
+        3,
+    )
+    assert [s.places for s in spans[0]] == [((0, 0, 5), (0, 24, 29))]
+    assert [s.places for s in spans[1]] == [((0, 0, 5), (0, 24, 29))]
+    assert left(encounter, spans[1], False).documents[0].text.startswith("·····")
+
+
+def test_denied_places_are_not_shown_before_affirmed_ones(encounter: Encounter) -> None:
+    denied = replace(place((3, 8), document=1, p=0.9), meant=Assertion(polarity="negated"))
+    affirmed = [place((0, 5)), place((24, 29), p=0.45)]
+    (one,) = shown(encounter, [*affirmed, denied], 3)
+    assert one.place == (0, 0, 5)
+    assert one.places == ((0, 0, 5), (0, 24, 29), (1, 3, 8))
 
 
 def test_a_code_that_is_affirmed_somewhere_is_not_shown_denied_alone(
@@ -102,8 +117,9 @@ def test_a_code_that_is_affirmed_somewhere_is_not_shown_denied_alone(
 ) -> None:
     denied = replace(place((3, 8), document=1), meant=Assertion(polarity="negated"))
     affirmed = place((0, 5), p=0.1)
-    spans = shown(encounter, [affirmed, denied], 3)
-    assert [span.place for span in spans] == [(0, 0, 5), (1, 3, 8)]
+    (one,) = shown(encounter, [affirmed, denied], 3)
+    assert one.place == (0, 0, 5)
+    assert one.places == ((0, 0, 5), (1, 3, 8))
     assert [span.place for span in shown(encounter, [denied], 3)] == [(1, 3, 8)]
 
 
@@ -146,17 +162,12 @@ def test_what_is_shown_is_disjoint_inside_and_of_the_same_words(
         # Nothing likely is left out but what overlaps, or stands in pieces beyond the most.
         for one in by_code[n]:
             (document,) = {int(s.document_id[1:]) for s in one.spans}
-            hull = one.spans[0].start, one.spans[-1].end
-            contested = any(d == document and s < hull[1] and hull[0] < e for d, s, e in every)
-            between = any(
-                len(other.spans) > 1
-                and other.spans[0].document_id == f"d{document}"
-                and other.spans[0].start < hull[1]
-                and hull[0] < other.spans[-1].end
-                for some in by_code.values()
-                for other in some
+            contested = any(
+                d == document and s < span.end and span.start < e
+                for span in one.spans
+                for d, s, e in every
             )
-            assert contested or between or one.marked < 0.3 or (full and len(one.spans) > 1)
+            assert contested or one.marked < 0.3 or (full and len(one.spans) > 1)
         starts = {(s.start, s.end) for p in by_code[n] for s in p.spans}
         assert {(span.start, span.end) for span in spans} <= starts
 

@@ -10,6 +10,7 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import pycrfsuite
@@ -22,7 +23,7 @@ from surecode.errors import InputError
 from surecode.hybrid.chain import Chain
 from surecode.hybrid.found import Terms, find
 from surecode.hybrid.sites import Sites
-from surecode.hybrid.tagged_words import LABELS, TaggedWords, as_labels
+from surecode.hybrid.tagged_words import LABELS, LONGEST, TaggedWords, as_labels
 from surecode.hybrid.tagger import Tagged, Tagger, _rows
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.terms_training import training_terms
@@ -167,6 +168,34 @@ def test_a_damaged_one_is_refused_in_one_line(change: dict[str, Any]) -> None:
         Tagger.from_dict(whole | change)
 
 
+def test_a_text_reads_the_same_with_its_accents_apart() -> None:
+    """And the case of its words, which the fast way of cutting keeps and the slow way does not."""
+    text = "Adenocarcinoma de Colon: metástasis hepáticas, HER2 -----\n-- y café."
+    plain, apart = (
+        TaggedWords(Document("d0", "note", normalize(form, text))) for form in ("NFC", "NFD")
+    )
+    assert plain.words[7:9] == ["HER2", "-"]
+    assert len(plain.words) == len(apart.words) == len(plain.starts)
+    assert (plain.rows() != apart.rows()).nnz == 0
+    assert text[plain.starts[8] : plain.ends[8]] == "-----"
+    assert text[plain.starts[9] : plain.ends[9]] == "--"
+
+
+def test_labels_of_mentions_in_pieces_and_of_such_as_no_tagger_finds() -> None:
+    text = "dolor en el pecho hoy. Nada\n" + "palabra " * 31
+    words = TaggedWords(Document("d0", "note", text))
+
+    def labels(*spans: tuple[int, int]) -> str:
+        evidence = [Evidence(TUMOUR, Span("d0", *span), 0) for span in spans]
+        found = words.labels(_plain(text, evidence))
+        assert found is not None
+        return "".join(LABELS[k] for k in found)
+
+    assert labels((12, 17), (0, 5)).startswith("BIIEO")  # pieces out of order
+    assert set(labels((0, 27))) == {"O"}  # over the end of a sentence
+    assert set(labels((28, len(text) - 1))) == {"O"}  # too long
+
+
 @given(st.data())
 def test_labels_tell_the_mentions(data: st.DataObject) -> None:
     """Of mentions that do not overlap, the words from first to last, whatever the text."""
@@ -176,6 +205,11 @@ def test_labels_tell_the_mentions(data: st.DataObject) -> None:
     n = len(words.words)
     cuts = sorted(data.draw(st.sets(st.integers(0, n), max_size=6)))
     marked = list(zip(cuts[::2], cuts[1::2], strict=False))
+    marked = [
+        (a, b)
+        for a, b in marked
+        if b - a <= LONGEST and any(first <= a and b <= last for first, last in words.sentences)
+    ]
     evidence = [
         Evidence(TUMOUR, Span("d0", words.starts[a], words.ends[b - 1]), k)
         for k, (a, b) in enumerate(marked)

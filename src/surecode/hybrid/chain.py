@@ -6,6 +6,7 @@ Rabiner 1989 (doi 10.1109/5.18626, section III.A and V.A: sums that are scaled w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -46,7 +47,7 @@ class Chain:
             backward[n] = factors @ (words[n + 1] * backward[n + 1])
         return cls(forward, backward, words, factors)
 
-    @property
+    @cached_property
     def chances(self) -> NDArray[np.float64]:
         """P(label) of each word ``[n, L]``."""
         return self.forward * self.backward

@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from surecode.encounter import Code
 from surecode.hybrid.marks import Marked
 from surecode.hybrid.tagger import Tagged
@@ -48,12 +50,15 @@ def claims(
             first, last = one.place.spans[0], one.place.spans[-1]
             by_document[first.document_id].append((first.start, last.end, one.place.marked, code))
     found: defaultdict[Code, list[Claim]] = defaultdict(list)
-    for document, seen in tagged.items():
-        for mention in seen.likeliest:
+    for document, places in by_document.items():
+        if document not in tagged:
+            continue
+        starts, ends = (np.array([place[k] for place in places]) for k in range(2))
+        for mention in tagged[document].likeliest:
             said: dict[Code, float] = {}
-            for start, end, chance, code in by_document.get(document, ()):
-                if start < mention.end and mention.start < end:
-                    said[code] = max(chance, said.get(code, 0.0))
+            for n in np.flatnonzero((starts < mention.end) & (mention.start < ends)).tolist():
+                _, _, chance, code = places[n]
+                said[code] = max(chance, said.get(code, 0.0))
             total = math.fsum(said.values())
             if total > 0.0:
                 largest = max(said, key=lambda code: said[code])

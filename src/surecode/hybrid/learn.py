@@ -98,13 +98,19 @@ def learn(
 
     Raises:
         InputError: there are fewer patients than three, with a network those of tune are in one
-            fold, no encounter has a code, or no term is found anywhere.
+            fold, no encounter has a code, a tagger has no marks to learn from, or no term is found
+            anywhere.
     """
     encounters, own = [*train, *tune], list(own)
     given = [term for term in own if term.source != "shipped"]
     listed = [term for term in own if term.source == "shipped"]
     if not any(encounter.code_set for encounter in encounters):
         raise InputError("lexicon: no encounter of train or tune has a code; give coded encounters")
+    if tags and not any(encounter.evidence for encounter in encounters):
+        raise InputError(
+            "tagger: no encounter of train or tune has marked evidence; mark some, or set "
+            "coder.tagger=none"
+        )
     folds = _folds(encounters, seed)
     table = Lexicon.build(tables).hashed()
     titles = ScatteredTerms(table, TABLES)

@@ -22,7 +22,7 @@ class Place:
             is a sentence that comes near to a wording, ``tagged`` where it is a mention that a
             tagger sees around or beside the term.
         probability: P(code | the term is found).
-        meant: how it is meant.
+        meant: how it is meant; a ``tagged`` place as the term is.
         marked: P(people mark exactly this place for the code), from the words around (`marks`), or
             ``probability`` where nothing is known of them.
     """

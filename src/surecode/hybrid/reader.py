@@ -171,9 +171,10 @@ class TermReader:
         try:
             lexicon, tables = (Lexicon.from_dict(values[name]) for name in ("lexicon", "tables"))
             joint, withholds = values["joint"], values["withholds"]
-            tagger = values["tagger"]
             if not isinstance(withholds, bool):
                 raise TypeError
+            weights = Weights.from_dict(values["weights"])
+            tagger = values["tagger"]
             return cls(
                 Terms.of(
                     lexicon,
@@ -181,7 +182,7 @@ class TermReader:
                     Statistics.from_dict(values["statistics"]),
                     tagger=None if tagger is None else Tagger.from_dict(tagger),
                 ),
-                Weights.from_dict(values["weights"]),
+                weights,
                 None if joint is None else LinearModel.from_dict(joint, len(JOINT)),
                 titles,
                 withholds,

@@ -52,9 +52,18 @@ def shown_spans(
     shown = {code: _Shown(encounter, most) for code in places}
     taken: list[Characters] = []
 
-    def hull(place: Place) -> Characters:
-        first, last = place.spans[0], place.spans[-1]
-        return number[first.document_id], first.start, last.end
+    def of(place: Place) -> list[Characters]:
+        return [(number[s.document_id], s.start, s.end) for s in place.spans]
+
+    def compete(affirmed: bool) -> None:
+        for _, _, code, n in likely:
+            place = places[code][n]
+            if (
+                usable(place.meant) == affirmed
+                and not any(overlaps(a, b) for a in of(place) for b in taken)
+                and shown[code].add(place)
+            ):
+                taken.extend(of(place))
 
     likely = sorted(
         (-place.marked, place.rank, code, n)
@@ -62,12 +71,12 @@ def shown_spans(
         for n, place in enumerate(some)
         if place.marked >= _LIKELY
     )
-    for _, _, code, n in likely:
-        where = hull(places[code][n])
-        if not any(overlaps(where, b) for b in taken) and shown[code].add(places[code][n]):
-            taken.append(where)
+    compete(affirmed=True)
     for code, some in places.items():
-        shown[code].complete(some[0])
+        if not shown[code].chosen:
+            shown[code].fall_back(some)
+            taken += [where for place in shown[code].places for where in of(place)]
+    compete(affirmed=False)
     return {code: one.spans(number) for code, one in shown.items()}
 
 
@@ -91,11 +100,24 @@ class _Shown:
             return False
         return True
 
-    def complete(self, best: Place) -> None:
-        """Show the code's best place where none is shown that is affirmed as it is."""
-        shown = [place for place, _ in self.chosen]
-        if not shown or (usable(best.meant) and not any(usable(place.meant) for place in shown)):
-            self.chosen.insert(0, (best, []))
+    def fall_back(self, places: Sequence[Place]) -> None:
+        """Show the best of the code's places, and where else its words are likely meant."""
+        best, words = places[0], _words(self._encounter, places[0])
+        self.add(best)
+        for place in places[1:]:
+            if (
+                len(best.spans) == len(place.spans) == 1
+                and place.spans != best.spans
+                and place.marked >= _LIKELY
+                and usable(place.meant) == usable(best.meant)
+                and _words(self._encounter, place) == words
+            ):
+                self.add(place)
+
+    @property
+    def places(self) -> list[Place]:
+        """Those that are shown, mentions of the same words among them."""
+        return [place for first, others in self.chosen for place in (first, *others)]
 
     def spans(self, number: Mapping[str, int]) -> list[TermSpan]:
         """Those of the chosen places, the best first; ``number`` is each document's."""

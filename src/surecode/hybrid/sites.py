@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 from scipy import sparse
 
 from surecode.codes import axes
@@ -42,6 +43,10 @@ class Site:
     def best(self) -> tuple[Code, Place]:
         """The likeliest code that a term names here, and its place."""
         return min(self.places.items(), key=lambda pair: (-pair[1].probability, pair[0]))
+
+    def overlaps(self, start: int, end: int) -> bool:
+        """Whether some words of the likeliest place are among some characters."""
+        return any(span.start < end and start < span.end for span in self.best[1].spans)
 
     def is_of(self, code: Code) -> bool:
         """Whether a code is a variant of the site's stem."""
@@ -122,10 +127,12 @@ def _of_mentions(sites: list[Site], tagged: Mapping[str, Tagged]) -> Iterator[Si
     taken = {(site.document, site.start, site.end) for site in sites}
     for document, seen in tagged.items():
         here = [site for site in sites if site.document == document]
+        starts, ends = (np.array([getattr(s, name) for s in here]) for name in ("start", "end"))
         for mention in seen.mentions:
             if (document, mention.start, mention.end) in taken:
                 continue
-            overlap = [s for s in here if s.start < mention.end and mention.start < s.end]
+            around = np.flatnonzero((starts < mention.end) & (mention.start < ends)).tolist()
+            overlap = [here[n] for n in around if here[n].overlaps(mention.start, mention.end)]
             inside = [s for s in overlap if mention.start <= s.start and s.end <= mention.end]
             best: dict[tuple[str, str], Site] = {}
             for site in inside or overlap:
@@ -145,20 +152,11 @@ def _likelihood(site: Site) -> tuple[float, int, int]:
     return site.best[1].probability, site.end - site.start, -site.start
 
 
-def _tagged(site: Site, tagged: Tagged | None) -> Iterator[str]:
+def _tagged(site: Site, seen: Tagged | None) -> Iterator[str]:
     """What a tagger says of a site, and of mentions that overlap it otherwise."""
-    if tagged is None:
+    if seen is None:
         return
-    otherwise = max(
-        (
-            m.chance
-            for m in tagged.mentions
-            if m.start < site.end
-            and site.start < m.end
-            and (m.start, m.end) != (site.start, site.end)
-        ),
-        default=0.0,
-    )
+    otherwise = seen.otherwise(site.start, site.end)
     chances = {"exactly": site.exactly, "anywhere": site.anywhere, "otherwise": otherwise}
     for name, chance in chances.items():
         yield from (f"tagged {name}:{tenth}" for tenth in range(int(min(9.0, chance * 10)) + 1))

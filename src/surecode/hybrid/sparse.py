@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -30,16 +31,18 @@ _SPARSEST = 1e-6  # of a chance, where all or none were right
 
 
 def hashed(
-    rows: Sequence[Sequence[str]], *, columns: int = _COLUMNS, signed: bool = True
+    rows: Iterable[Sequence[str]], *, columns: int = _COLUMNS, signed: bool = True
 ) -> sparse.csr_matrix:
     """``[n, columns]`` for n rows of names.
 
     Names that share a column add up; with signs they add up or cancel.
     """
-    if not rows:
+    rest = iter(rows)
+    first = next(rest, None)
+    if first is None:
         return sparse.csr_matrix((0, columns))
     hasher = FeatureHasher(columns, input_type="string", alternate_sign=signed)
-    return sparse.csr_matrix(hasher.transform(rows))
+    return sparse.csr_matrix(hasher.transform(chain([first], rest)))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from unicodedata import normalize
 
 from scipy import sparse
 
@@ -18,6 +19,7 @@ from surecode.lexicon.tokens import fold, pieces
 
 LABELS = ("B", "I", "E", "S", "O")  # a mention's first word, between, last, only one; any other
 BEGIN, INSIDE, END, SINGLE, OUTSIDE = range(5)
+LONGEST = 30  # words of a mention
 COLUMNS = 1 << 20  # that the names of what stands at words are hashed to
 _AROUND = 3  # words on either side that a word's names tell
 _RUN = re.compile(r"(.)\1+")
@@ -29,9 +31,25 @@ class TaggedWords:
     def __init__(self, document: Document) -> None:
         self._text = document.text
         self._document = document.document_id
-        self.words, starts, ends = pieces(document.text)
-        self.starts: list[int] = starts.tolist()
-        self.ends: list[int] = ends.tolist()
+        self.words: list[str] = []
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        words, starts, ends = pieces(document.text)
+        for word, start, end in zip(words, starts.tolist(), ends.tolist(), strict=True):
+            if self.words and self._continues(word, start):
+                self.ends[-1] = end
+            else:
+                self.words.append(word)
+                self.starts.append(start)
+                self.ends.append(end)
+
+    def _continues(self, word: str, start: int) -> bool:
+        """Whether a mark repeats the one before in its line, such as dots and dashes do."""
+        return (
+            word == self.words[-1]
+            and not (word.isalnum() or "_" in word)
+            and "\n" not in self._text[self.ends[-1] : start]
+        )
 
     def place(self, start: int, end: int) -> tuple[int, int]:
         """The words of some characters, half-open; one at least."""
@@ -56,12 +74,14 @@ class TaggedWords:
     def rows(self) -> sparse.csr_matrix:
         """Names of what stands at each word and around, hashed ``[n, 2^20]``: 1 or 0."""
         folded = [fold(word) for word in self.words]
-        shapes = [_shape(word) for word in self.words]
+        shapes = [
+            _shape(self._text[start:end]) for start, end in zip(self.starts, self.ends, strict=True)
+        ]
         rows = hashed(
-            [
+            (
                 [*_spelled(word, shapes[n]), *_beside(n, folded, shapes)]
                 for n, word in enumerate(folded)
-            ],
+            ),
             columns=COLUMNS,
             signed=False,
         )
@@ -71,20 +91,23 @@ class TaggedWords:
     def labels(self, encounter: Encounter) -> list[int] | None:
         """What people marked in the document, ``[n]``; of overlapping mentions the longest.
 
-        None where they marked nothing in it.
+        A mention in pieces is taken from its first to its last word; one that is longer than
+        `LONGEST` or reaches over a sentence's end is left out. None where they marked nothing.
         """
-        marked = sorted(
-            {
-                (here[0].start - here[-1].end, here[0].start, here[-1].end)
-                for _, spans in encounter.mentions
-                if (here := [s for s in spans if s.document_id == self._document])
-            }
-        )
+        marked = set()
+        for _, spans in encounter.mentions:
+            here = [span for span in spans if span.document_id == self._document]
+            if here:
+                start, end = min(span.start for span in here), max(span.end for span in here)
+                marked.add((start - end, start, end))
         if not marked or not self.words:
             return None
         labels = [OUTSIDE] * len(self.words)
-        for _, start, end in marked:
+        ends = [behind for _, behind in self.sentences]
+        for _, start, end in sorted(marked):
             first, behind = self.place(start, end)
+            if behind - first > LONGEST or behind > ends[bisect_right(ends, first)]:
+                continue
             if all(label == OUTSIDE for label in labels[first:behind]):
                 labels[first:behind] = as_labels(behind - first)
         return labels
@@ -107,7 +130,8 @@ def _spelled(word: str, shape: str) -> Iterator[str]:
 def _shape(word: str) -> str:
     """Kinds of characters, each run once: "Ki67" is "Aa0"."""
     kinds = "".join(
-        "0" if c.isdigit() else "A" if c.isupper() else "a" if c.isalpha() else c for c in word
+        "0" if c.isdigit() else "A" if c.isupper() else "a" if c.isalpha() else c
+        for c in normalize("NFC", word)
     )
     return _RUN.sub(r"\1", kinds)
 

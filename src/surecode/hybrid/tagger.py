@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +31,9 @@ from surecode.hybrid.tagged_words import (
     BEGIN,
     COLUMNS,
     END,
+    INSIDE,
     LABELS,
+    LONGEST,
     OUTSIDE,
     SINGLE,
     TaggedWords,
@@ -48,7 +51,8 @@ _FITTING = {
 }
 _DIGITS = 4  # of a weight, behind the point
 _LEAST = 0.2  # of the chance of a stretch; less is no mention
-_LONGEST = 30  # words of a mention
+# A step that no mention takes: its first word is followed by another of it, its last by none.
+_NEVER = -30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +80,12 @@ class Tagged:
             chances = chain.chances
             ends = np.flatnonzero(chances[:, END] + chances[:, SINGLE] >= _LEAST).tolist()
             for begin in np.flatnonzero(chances[:, BEGIN] + chances[:, SINGLE] >= _LEAST).tolist():
-                for end in ends:
-                    if begin <= end < begin + _LONGEST:
-                        chance = chain.path(begin, as_labels(end - begin + 1))
-                        if chance >= _LEAST:
-                            start = self._words.starts[first + begin]
-                            found.append(Mention(start, self._words.ends[first + end], chance))
+                near = bisect_left(ends, begin), bisect_left(ends, begin + LONGEST)
+                for end in ends[slice(*near)]:
+                    chance = chain.path(begin, as_labels(end - begin + 1))
+                    if chance >= _LEAST:
+                        start = self._words.starts[first + begin]
+                        found.append(Mention(start, self._words.ends[first + end], chance))
         return tuple(found)
 
     @cached_property
@@ -97,7 +101,7 @@ class Tagged:
         """P(people mark exactly the words of some characters)."""
         n, begin, behind = self._place(start, end)
         chain = self._chains[n]
-        if behind > len(chain.words) or behind - begin > _LONGEST:
+        if behind > len(chain.words) or behind - begin > LONGEST:
             return 0.0
         return chain.path(begin, as_labels(behind - begin))
 
@@ -105,6 +109,21 @@ class Tagged:
         """Largest P(people mark it, in whatever mention) of the words of some characters."""
         n, begin, behind = self._place(start, end)
         return float(1.0 - self._chains[n].chances[begin:behind, OUTSIDE].min())
+
+    def otherwise(self, start: int, end: int) -> float:
+        """Chance of the likeliest mention that overlaps some characters and is not just these."""
+        starts, ends, chances = self._columns
+        some = (starts < end) & (start < ends) & ((starts != start) | (ends != end))
+        return float(chances[some].max(initial=0.0))
+
+    @cached_property
+    def _columns(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Starts, ends and chances of the mentions."""
+        return (
+            np.array([mention.start for mention in self.mentions], dtype=np.int64),
+            np.array([mention.end for mention in self.mentions], dtype=np.int64),
+            np.array([mention.chance for mention in self.mentions], dtype=np.float64),
+        )
 
     def _place(self, start: int, end: int) -> tuple[int, int, int]:
         """Sentence of the first word, and the words, counted in it."""
@@ -157,8 +176,13 @@ class Tagger:
             tuple(columns),
             tuple(tuple(weights[column]) for column in columns),
             tuple(
-                tuple(round(info.transitions.get((a, b), 0.0), _DIGITS) for b in LABELS)
-                for a in LABELS
+                tuple(
+                    round(info.transitions.get((LABELS[a], LABELS[b]), 0.0), _DIGITS)
+                    if (a in (BEGIN, INSIDE)) == (b in (INSIDE, END))
+                    else _NEVER
+                    for b in range(len(LABELS))
+                )
+                for a in range(len(LABELS))
             ),
         )
 
