@@ -6,8 +6,9 @@ A run folder is one of ``surecode prepare`` or later, with ``encounters.parquet`
 train and tune is read by terms of the other folds and weighed by what was learned of those; then
 again without one kind of feature, refitted. Micro-F1 is that of the best cut over all codes, the
 same for all encounters; MAP is over all encounters. Terms of the train split and of the lists that
-ship: no tables, no list of a user; with ``--tagger``, a tagger (``coder.tagger=crf``). Calibrate
-and test are not read. The last line is one JSON object.
+ship: no tables, no list of a user; with ``--tagger``, a tagger (``coder.tagger=crf``), and how many
+mentions it places exactly, whatever their codes. Calibrate and test are not read. The last line is
+one JSON object.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from surecode.calibration.folds import folds_of
 from surecode.data import table
 from surecode.encounter import Code, Encounter
+from surecode.evaluation.mention_score import MentionScore
 from surecode.evaluation.metrics import mean_average_precision
 from surecode.hybrid.candidates import FEATURES, candidates
 from surecode.hybrid.found import Found, Terms, find
@@ -145,6 +147,26 @@ def measured(folds: Sequence[Sequence[Proposed]], columns: Sequence[int]) -> tup
     return float(f1[last].max()), mean_average_precision(gold, ranked)
 
 
+def mentions_placed(folds: Sequence[Sequence[Found]]) -> MentionScore:
+    """How many mentions a tagger of the other folds places exactly; of overlapping ones the best.
+
+    A mention in pieces is taken from its first to its last character.
+    """
+    right = seen = marked = 0
+    for found in (one for fold in folds for one in fold):
+        gold = {
+            (spans[0].document_id, min(s.start for s in spans), max(s.end for s in spans))
+            for _, spans in found.encounter.mentions
+        }
+        said = {
+            (document, mention.start, mention.end)
+            for document, tagged in found.tagged.items()
+            for mention in tagged.likeliest
+        }
+        right, seen, marked = right + len(gold & said), seen + len(said), marked + len(gold)
+    return MentionScore.of(right, seen, marked)
+
+
 def main() -> None:
     """Print the table of each run."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -167,6 +189,11 @@ def main() -> None:
             some = proposed(folds, with_marks=False) if kind == "words around a place" else full
             rows[f"without {kind}"] = measured(some, columns_without(kind))
         if words.tagger:
+            score = mentions_placed(folds)
+            print(
+                f"\ntagger: mentions placed exactly: precision {score.precision:.3f}, recall "
+                f"{score.recall:.3f}, F1 {score.f1:.3f}"
+            )
             untagged = [[replace(found, tagged={}) for found in fold] for fold in folds]
             some = proposed(untagged, with_marks=True)
             rows["without the tagger"] = measured(some, columns_without(None))
