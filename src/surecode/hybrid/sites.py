@@ -159,7 +159,7 @@ def _tagged(site: Site, seen: Tagged | None) -> Iterator[str]:
     otherwise = seen.otherwise(site.start, site.end)
     chances = {"exactly": site.exactly, "anywhere": site.anywhere, "otherwise": otherwise}
     for name, chance in chances.items():
-        yield from (f"tagged {name}:{tenth}" for tenth in range(int(min(9.0, chance * 10)) + 1))
+        yield from _tenths(f"tagged {name}", chance)
 
 
 def _said(site: Site) -> Iterator[str]:
@@ -178,7 +178,12 @@ def _said(site: Site) -> Iterator[str]:
         yield f"values:{parts[1]}"
         yield f"stem and {parts[1][0]}:{site.stem}"
     total = min(1.0, sum(p.probability for p in site.places.values()))
-    yield from (f"likely:{tenth}" for tenth in range(int(min(9.0, total * 10)) + 1))
+    yield from _tenths("likely", total)
+
+
+def _tenths(name: str, chance: float) -> Iterator[str]:
+    """A name for each tenth that a chance reaches."""
+    yield from (f"{name}:{tenth}" for tenth in range(int(min(9.0, chance * 10)) + 1))
 
 
 def stem_of(code: Code) -> str:

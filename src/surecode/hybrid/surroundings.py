@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
 
 from surecode.encounter import Code
 from surecode.lexicon.senses import Sense, sense
-from surecode.lexicon.tokens import fold, pieces
+from surecode.lexicon.tokens import fold, pieces, place_of
 
 _BEFORE, _AFTER, _NEAR = 6, 14, 7  # words
 _INSIDE = 40  # of a place whose words stand far apart
@@ -29,7 +28,7 @@ class Surroundings:
         Words inside are told from those before and after, and pairs are named as well: "grado II"
         says more than its words.
         """
-        first, last = self._place(start, end)
+        first, last = place_of(self._starts, start, end)
         inside = self._words[first:last][:_INSIDE]
         before = list(self._until_end(range(first - 1, max(first - 1 - _BEFORE, -1), -1)))
         after = list(self._until_end(range(last, min(last + _AFTER, len(self._words)))))
@@ -51,14 +50,9 @@ class Surroundings:
 
     def sense(self, start: int, end: int, code: Code) -> Sense:
         """What the rules of ambiguous words say of the code there (`surecode.lexicon.senses`)."""
-        first, last = self._place(start, end)
+        first, last = place_of(self._starts, start, end)
         before, after = self._words[max(first - _SENSE, 0) : first], self._words[last:][:_SENSE]
         return sense(self._words[first:last][:_INSIDE], before, after, code)
-
-    def _place(self, start: int, end: int) -> tuple[int, int]:
-        """The words of some characters, half-open; one at least."""
-        first = max(bisect_right(self._starts, start) - 1, 0)
-        return first, max(bisect_left(self._starts, end), first + 1)
 
     def _until_end(self, places: range) -> Iterator[str]:
         """The words of places up to a point that no digit follows."""

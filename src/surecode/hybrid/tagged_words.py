@@ -6,7 +6,7 @@ Nothing but the text is asked, so what a tagger says is news to terms.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from unicodedata import normalize
@@ -15,7 +15,7 @@ from scipy import sparse
 
 from surecode.encounter import Document, Encounter
 from surecode.hybrid.sparse import hashed
-from surecode.lexicon.tokens import fold, pieces
+from surecode.lexicon.tokens import fold, pieces, place_of
 
 LABELS = ("B", "I", "E", "S", "O")  # a mention's first word, between, last, only one; any other
 BEGIN, INSIDE, END, SINGLE, OUTSIDE = range(5)
@@ -50,11 +50,6 @@ class TaggedWords:
             and not (word.isalnum() or "_" in word)
             and "\n" not in self._text[self.ends[-1] : start]
         )
-
-    def place(self, start: int, end: int) -> tuple[int, int]:
-        """The words of some characters, half-open; one at least."""
-        first = max(bisect_right(self.starts, start) - 1, 0)
-        return first, max(bisect_left(self.starts, end), first + 1)
 
     @cached_property
     def sentences(self) -> tuple[tuple[int, int], ...]:
@@ -105,7 +100,7 @@ class TaggedWords:
         labels = [OUTSIDE] * len(self.words)
         ends = [behind for _, behind in self.sentences]
         for _, start, end in sorted(marked):
-            first, behind = self.place(start, end)
+            first, behind = place_of(self.starts, start, end)
             if behind - first > LONGEST or behind > ends[bisect_right(ends, first)]:
                 continue
             if all(label == OUTSIDE for label in labels[first:behind]):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,6 +39,7 @@ from surecode.hybrid.tagged_words import (
     TaggedWords,
     as_labels,
 )
+from surecode.lexicon.tokens import place_of
 
 # Of the fitting: weights of the absolute and squared penalty, steps, and the fewest words that have
 # a name. By F1 of places in cross-validation inside train and tune of CANTEMIST.
@@ -127,8 +128,8 @@ class Tagged:
 
     def _place(self, start: int, end: int) -> tuple[int, int, int]:
         """Sentence of the first word, and the words, counted in it."""
-        first, behind = self._words.place(start, end)
-        n = int(np.searchsorted(self._firsts, first, side="right")) - 1
+        first, behind = place_of(self._words.starts, start, end)
+        n = bisect_right(self._firsts, first) - 1
         return n, first - self._firsts[n], behind - self._firsts[n]
 
 
@@ -147,8 +148,6 @@ class Tagger:
         trainer.set_params(_FITTING)
         some = False
         for encounter in encounters:
-            if not encounter.evidence:
-                continue
             for document in encounter.documents:
                 words = TaggedWords(document)
                 labels = words.labels(encounter)
@@ -225,7 +224,7 @@ class Tagger:
             numbers = [number for row in (*read.weights, *read.steps) for number in row]
             sound = (
                 len(read.columns) == len(read.weights)
-                and all(a < b for a, b in zip(read.columns, read.columns[1:], strict=False))
+                and all(a < b for a, b in pairwise(read.columns))
                 and all(0 <= column < COLUMNS for column in read.columns)
                 and {len(row) for row in (*read.weights, *read.steps)} == {len(LABELS)}
                 and len(read.steps) == len(LABELS)

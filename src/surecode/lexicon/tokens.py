@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from itertools import groupby
 
 import numpy as np
@@ -48,6 +50,15 @@ def pieces(text: str) -> tuple[list[str], Offsets, Offsets]:
     lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
     behind = np.cumsum(lengths)
     return words, filled[behind - lengths], filled[behind - 1] + 1
+
+
+def place_of(starts: Sequence[int], start: int, end: int) -> tuple[int, int]:
+    """The words of the characters ``start`` to ``end``, half-open; one at least.
+
+    ``starts`` are where the n words of the text start.
+    """
+    first = max(bisect_right(starts, start) - 1, 0)
+    return first, max(bisect_left(starts, end), first + 1)
 
 
 def tokens(text: str) -> tuple[str, ...]:
