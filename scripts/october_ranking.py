@@ -19,7 +19,7 @@ from surecode.codes.label_space import LabelSpace
 from surecode.coding import Coder
 from surecode.encounter import Code
 from surecode.evaluation.metrics import Scores, micro
-from surecode.hybrid.sentences import Embedder, doubtful, units
+from surecode.hybrid.sentences import Embedder, doubtful, pieces, texts_of, units
 from surecode.hybrid.similarity import DescriptionSimilarity, ranked
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.meaning import said
@@ -51,7 +51,8 @@ def similarities(
     order = np.array([new[column] for column in columns.tolist()])
     plain, placed = [], []
     for note in notes:
-        spans, sentences = embed.sentences(note.encounter.documents)
+        spans = pieces(note.encounter.documents)
+        sentences = embed(texts_of(note.encounter.documents, spans))
         plain.append(part.similar(sentences).cosine[order])
         found = part.placed(sentences, units(spans), doubtful(note.encounter.documents, spans))
         placed.append(found.score[order])

@@ -24,7 +24,7 @@ from surecode.codes.systems import normalise
 from surecode.config import compose_config, parse
 from surecode.encounter import Code, Document, Encounter
 from surecode.errors import InputError
-from surecode.hybrid.sentences import Embedder, doubtful, units
+from surecode.hybrid.sentences import Embedder, doubtful, pieces, texts_of, units
 from surecode.hybrid.similarity import DescriptionSimilarity, ranked
 from surecode.settings import Config
 
@@ -64,7 +64,8 @@ def main(arguments: list[str]) -> int:
         note = Encounter(
             name, name, "x", "professional", "x", date(2020, 1, 1), documents=(document,)
         )
-        spans, sentences = embed.sentences(note.documents)
+        spans = pieces(note.documents)
+        sentences = embed(texts_of(note.documents, spans))
         placed = table.placed(sentences, units(spans), doubtful(note.documents, spans)).score
         for way, score in (("cosine", table.similar(sentences).cosine), ("placed", placed)):
             rank = ranked(score)

@@ -137,8 +137,10 @@ def test_there_and_back_and_what_is_damaged() -> None:
         assert first[1].tobytes() == second[1].tobytes()
     with pytest.raises(InputError, match="other features"):
         Likeness.from_dict({**json.loads(text), "features": []})
+    with pytest.raises(InputError, match="other abbreviations"):
+        Likeness.from_dict({**json.loads(text), "abbreviations": "0"})
     with pytest.raises(InputError, match="damaged"):
-        Likeness.from_dict({"features": json.loads(text)["features"]})
+        Likeness.from_dict({k: json.loads(text)[k] for k in ("features", "abbreviations")})
 
 
 def test_nothing_to_learn_from_judges_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import date
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from surecode.config import compose_config, parse
 from surecode.encounter import Code, Document, Encounter
-from surecode.hybrid.sentences import Embedder, doubtful, pieces, units
+from surecode.hybrid.sentences import Embedder, doubtful, pieces, readings, units
 from surecode.hybrid.similarity import DescriptionSimilarity
 from surecode.settings import Config
 
@@ -113,9 +114,26 @@ def test_embeddings_have_length_one_and_do_not_depend_on_their_neighbours(
 def test_a_note_without_letters_has_no_sentence(
     embedder: Embedder, encounter_of: Callable[..., Encounter]
 ) -> None:
-    spans, sentences = embedder.sentences(encounter_of("120/80 37.2").documents)
-    assert spans == []
-    assert sentences.shape == (0, 384)
+    assert readings(encounter_of("120/80 37.2").documents) == ([], [])
+    assert embedder([]).shape == (0, 384)
+
+
+def test_a_piece_with_abbreviations_is_read_in_full_as_well(
+    encounter_of: Callable[..., Encounter],
+) -> None:
+    note = encounter_of("HTN and fever. No cough, HL.")
+    spans, texts = readings(note.documents)
+    plain = pieces(note.documents)
+    assert spans[: len(plain)] == plain
+    assert texts[: len(plain)] == [note.text(s.document_id)[s.start : s.end] for s in plain]
+    found = defaultdict(list)
+    for span, text in list(zip(spans, texts, strict=True))[len(plain) :]:
+        found[note.text(span.document_id)[span.start : span.end]].append(text)
+    assert found["HTN and fever."] == ["hypertension and fever."]
+    assert found["HL."] == ["hyperlipidemia.", "Hodgkin lymphoma.", "hearing loss."]
+    # The readings of a piece share its sentence.
+    own = {span: unit for span, unit in zip(plain, units(plain).tolist(), strict=True)}
+    assert units(spans).tolist() == [own[span] for span in spans]
 
 
 def test_a_paraphrase_is_nearest_to_its_own_code(
@@ -130,7 +148,8 @@ def test_a_paraphrase_is_nearest_to_its_own_code(
     similarity = DescriptionSimilarity.build(codes, wordings, embedder, embedder.encoder)
     assert similarity.owner.tolist() == [0, 1, 1, 2]
     note = encounter_of("Fell on the ice. Broken right wrist.\nBlood pressure high on four drugs.")
-    spans, sentences = embedder.sentences(note.documents)
+    spans, texts = readings(note.documents)
+    sentences = embedder(texts)
     assert sentences.shape == (len(spans), 384)
     found = similarity.candidates(sentences, 2)
     assert {candidate.code.value for candidate in found} == {"I1A.0", "S52.501A"}

@@ -25,6 +25,7 @@ from surecode.hybrid.absent import Absent
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.statistics import Statistics
 from surecode.hybrid.titles import Near
+from surecode.lexicon.abbreviations import abbreviations_hash
 
 FEATURES = (
     "log-odds by terms",
@@ -182,6 +183,7 @@ class Likeness:
         models = (self.named, self.known, self.strange)
         return {
             "features": list(FEATURES),
+            "abbreviations": abbreviations_hash(),
             "among": self.among,
             "taken": self.taken,
             **{
@@ -196,6 +198,10 @@ class Likeness:
         if not isinstance(values, dict) or values.get("features") != list(FEATURES):
             raise InputError(
                 "similarity: it was learned with other features; run `surecode train` again"
+            )
+        if values.get("abbreviations") != abbreviations_hash():
+            raise InputError(
+                "similarity: it was learned with other abbreviations; run `surecode train` again"
             )
         try:
             named, known, strange = (

@@ -21,6 +21,7 @@ from surecode.data.windows import Windower
 from surecode.encounter import Document, Span
 from surecode.evidence.assertion import assertion
 from surecode.evidence.sections import sections
+from surecode.lexicon.abbreviations import spelled_out
 from surecode.settings import AdapterSettings, EncoderSettings, HeadSettings
 
 Rows = Mapping[str, NDArray[np.float32]]  # embeddings by their text
@@ -87,6 +88,22 @@ def pieces(documents: Iterable[Document]) -> list[Span]:
         for document in documents
         for start, end in sorted(set(_pieces(document.text)))
     ]
+
+
+def readings(documents: Sequence[Document]) -> tuple[list[Span], list[str]]:
+    """The pieces of documents and their texts, and behind them those with abbreviations in full.
+
+    A piece stands once more for each way in which its abbreviations may be read
+    (`surecode.lexicon.abbreviations`).
+    """
+    spans = pieces(documents)
+    texts = texts_of(documents, spans)
+    more = [
+        (span, text)
+        for span, written in zip(spans, texts, strict=True)
+        for text in spelled_out(written)
+    ]
+    return [*spans, *(span for span, _ in more)], [*texts, *(text for _, text in more)]
 
 
 def texts_of(documents: Iterable[Document], spans: Sequence[Span]) -> list[str]:
@@ -170,11 +187,3 @@ class Embedder:
             found |= zip(lacking, rows, strict=True)
         width = self.network.encoder.config.hidden_size
         return np.array([found[text] for text in texts], dtype=np.float32).reshape(-1, width)
-
-    def sentences(
-        self, documents: Iterable[Document], known: Rows | None = None
-    ) -> tuple[list[Span], NDArray[np.float32]]:
-        """The pieces of documents and their embeddings ``[S, D]``; ``known`` as in a call."""
-        documents = list(documents)
-        spans = pieces(documents)
-        return spans, self(texts_of(documents, spans), known)

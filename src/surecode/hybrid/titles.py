@@ -1,12 +1,13 @@
 """What an encounter's sentences say of codes by their wordings alone, whether a term stands or not.
 
-Wordings are those of the tables, in English, so only documents that are not known to be in another
-language are read.
+Wordings are those of the tables and of the English lists that ship, so only documents that are not
+known to be in another language are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -14,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surecode.encounter import Code, Document, Encounter, Span
-from surecode.hybrid.sentences import Embedder, Rows, doubtful, texts_of, units
+from surecode.hybrid.sentences import Embedder, Rows, doubtful, readings, units
 from surecode.hybrid.similarity import DescriptionSimilarity, Placed, ranked
 from surecode.lexicon.documents import document_language
+from surecode.lexicon.term import Term
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Near:
 
     ``rank`` ``[M]`` orders codes by their scores, from 0. Of codes that were there before others
     joined, place and rank are those among themselves, so that more codes change nothing for them.
-    ``spans`` are the encounter's pieces, which ``placed`` counts, and ``rows`` their embeddings by
-    their text.
+    ``spans`` are the encounter's pieces, one for each of their readings, which ``placed`` counts,
+    and ``rows`` the embeddings of readings by their text.
     """
 
     placed: Placed
@@ -52,15 +54,16 @@ class Titles:
 
         Args:
             encounter: its gold is not looked at.
-            rows: embeddings of pieces by their text, which are not made again: those of the
-                encounter before words were deleted from it.
+            rows: embeddings by text, which are not made again: those of the encounter before words
+                were deleted from it.
         """
         documents = [one for one in encounter.documents if is_english(one)]
         if not documents:
             return None
-        spans, sentences = self.embed.sentences(documents, rows)
+        spans, texts = readings(documents)
         if not spans:
             return None
+        sentences = self.embed(texts, rows)
         how = (sentences, units(spans), doubtful(documents, spans))
         placed = self.similarity.placed(*how)
         rank = ranked(placed.score)
@@ -68,7 +71,6 @@ class Titles:
             first = self._before.placed(*how)
             placed = first.followed_by(placed)
             rank[: len(self._before)] = ranked(first.score)
-        texts = texts_of(documents, spans)
         return Near(placed, rank, spans, dict(zip(texts, sentences, strict=True)))
 
     @cached_property
@@ -79,6 +81,15 @@ class Titles:
         """These and more codes, each with at least one wording."""
         more = DescriptionSimilarity.build(codes, wordings, self.embed, self.similarity.encoder)
         return replace(self, similarity=self.similarity.joined(more))
+
+
+def english_wordings(terms: Iterable[Term]) -> dict[Code, list[str]]:
+    """Of each code the wordings that English lists that ship give it."""
+    found: defaultdict[Code, list[str]] = defaultdict(list)
+    for term in terms:
+        if term.source == "shipped" and term.language == "en":
+            found[term.code].append(term.text)
+    return dict(found)
 
 
 def is_english(document: Document) -> bool:
