@@ -229,14 +229,15 @@ def test_shares_of_rules_by_hand() -> None:
 def test_the_rules_seldom_mislead(language: Language) -> None:
     """The bounds are below what suites/README.md reports; where rules are silent, nothing is wrong.
 
-    The second batch was written when the rules were frozen, on words drawn by lot.
+    The second batch was written when the rules were frozen, on words drawn by lot; more rules and
+    cues came later from who never saw the suites. Halves of a batch have some twenty pairs.
     """
     rules: SenseRules = package_rules(language)
     found = measure_rules(word_sense_suite(language), rules.sense)
     rows = found.set_index(["batch", "half"])
     assert rows.loc[(1, "held_out"), "right"] >= 0.68
     assert rows.loc[(2, "all"), "right"] >= 0.40
-    assert rows["wrong"].max() <= 0.05
+    assert rows.xs("all", level="half")["wrong"].max() <= 0.05
 
 
 @pytest.mark.slow

@@ -27,9 +27,9 @@ RULES = SenseRules(
     tuple(
         read_rules(
             HEAD
-            + "block|blocks,I44 I45,4,<heart;mobitz;branch;echo*,beta\n"
-            + "block|blocks,-,4,nerve;ropivac*;>of wood;echo*,\n"
-            + "cold feet,J00,4,fever,\n"
+            + "block|blocks,I44 I45,I45.9,4,<heart;mobitz;branch;echo*,beta\n"
+            + "block|blocks,-,,4,nerve;ropivac*;>of wood;echo*,\n"
+            + "cold feet,J00,,4,fever,\n"
         )
     )
 )
@@ -87,7 +87,7 @@ def test_case_and_accents_do_not_matter() -> None:
 
 
 def test_the_rules_of_a_system_with_its_name() -> None:
-    rules = SenseRules(tuple(read_rules(HEAD + "drip,ICD-10-PCS:3E0,4,saline,\ndrip,-,4,nasal,")))
+    rules = SenseRules(tuple(read_rules(HEAD + "drip,ICD-10-PCS:3E0,,4,saline,\ndrip,-,,4,nasal,")))
     assert rules.sense(["drip"], ["saline"], [], Code("ICD-10-PCS", "3E03")) == "supported"
     assert rules.sense(["drip"], ["saline"], [], Code("ICD-10-CM", "R09")) == "unknown"
 
@@ -102,7 +102,9 @@ words = st.lists(
 def test_the_senses_of_a_term_agree(before: Sequence[str], after: Sequence[str]) -> None:
     """With two senses and no other cues, what supports one contradicts the other."""
     two = SenseRules(
-        tuple(read_rules(HEAD + "block,I44,4,<heart;mobitz;branch,\nblock,T88,4,nerve;ropivac*,\n"))
+        tuple(
+            read_rules(HEAD + "block,I44,,4,<heart;mobitz;branch,\nblock,T88,,4,nerve;ropivac*,\n")
+        )
     )
     first = two.sense(["block"], before, after, I44)
     second = two.sense(["block"], before, after, Code("ICD-10-CM", "T88.0XXA"))
@@ -123,15 +125,18 @@ def test_words_beyond_the_window_change_nothing(
     [
         ("", "the header is not"),
         ("term,code\n", "the header is not"),
-        (HEAD + "a,I10,4,b", "line 2: 4 cells; give 5"),
-        (HEAD + "a,,4,b,", "line 2: no code"),
-        (HEAD + "a,I10,0,b,", "the window is no number from 1 to 20"),
-        (HEAD + "a,I10,21,b,", "the window is no number from 1 to 20"),
-        (HEAD + "a,I10,four,b,", "the window is no number from 1 to 20"),
-        (HEAD + "a,I10,4,,", "no cue"),
-        (HEAD + "a,I10,4,b;%,", "a cue without a word"),
-        (HEAD + "!,I10,4,b,", "an empty term"),
-        (HEAD + "a,I10,4,b,\na,I10,4,c,", "line 3: this sense of the term stands there twice"),
+        (HEAD + "a,I10,,4,b", "line 2: 5 cells; give 6"),
+        (HEAD + "a,I10,I11.9,4,b,", "line 2: ICD-10-CM:I11.9 is no code of this sense"),
+        (HEAD + "a,-,I10,4,b,", "line 2: ICD-10-CM:I10 is no code of this sense"),
+        (HEAD + "a,I10,?,4,b,", "line 2: "),
+        (HEAD + "a,,,4,b,", "line 2: no code"),
+        (HEAD + "a,I10,,0,b,", "the window is no number from 1 to 20"),
+        (HEAD + "a,I10,,21,b,", "the window is no number from 1 to 20"),
+        (HEAD + "a,I10,,four,b,", "the window is no number from 1 to 20"),
+        (HEAD + "a,I10,,4,,", "no cue"),
+        (HEAD + "a,I10,,4,b;%,", "a cue without a word"),
+        (HEAD + "!,I10,,4,b,", "an empty term"),
+        (HEAD + "a,I10,,4,b,\na,I10,,4,c,", "line 3: this sense of the term stands there twice"),
     ],
 )
 def test_damaged_rules_are_refused_in_one_line(table: str, message: str) -> None:
@@ -150,6 +155,8 @@ def test_the_rules_of_the_package_are_many_and_whole() -> None:
         for rule in rules.rules:
             for prefix in rule.codes:
                 assert any(code.startswith(prefix) for code in valid), prefix
+            if rule.bare is not None:
+                assert any(code.startswith(str(rule.bare)) for code in valid), rule.bare
         # A term with one sense alone could never be contradicted by another.
         senses = Counter(rule.term for rule in rules.rules)
         assert {term for term, n in senses.items() if n == 1} == set()

@@ -9,9 +9,10 @@ from surecode.codes.descriptions import wordings
 from surecode.encounter import Code
 from surecode.hybrid.found import Terms
 from surecode.hybrid.reader import TermReader
+from surecode.hybrid.titles import english_wordings
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.term import Term
-from surecode.lexicon.terms_shipped import shipped_terms
+from surecode.lexicon.terms_shipped import listed_terms
 from surecode.lexicon.terms_table import table_terms
 
 
@@ -35,12 +36,16 @@ def grown_terms(reader: TermReader, added: Sequence[Code], texts: Sequence[str])
         if code not in named
     ]
     known = reader.terms
-    lexicon = known.lexicon.with_terms(_listed(known.lexicon, added))
+    listed = _listed(known.lexicon, added)
+    lexicon = known.lexicon.with_terms(listed)
     grown = Terms.of(lexicon, known.tables.with_terms(terms), known.statistics, tagger=known.tagger)
     titles = reader.titles
     if titles is not None:
-        official = [wordings(code) for code in added]
-        given = [some or [text] for some, text in zip(official, texts, strict=True)]
+        more = english_wordings(listed)
+        given = [
+            [*(wordings(code) or [text]), *more.get(code, ())]
+            for code, text in zip(added, texts, strict=True)
+        ]
         titles = titles.with_codes(added, given)
     return replace(reader, terms=grown, titles=titles)
 
@@ -50,4 +55,4 @@ def _listed(lexicon: Lexicon, added: Sequence[Code]) -> list[Term]:
     shipped = [one for one in lexicon.wordings if one.source == "shipped"]
     systems = {one.code.system for one in shipped}
     languages = {one.language for one in shipped if one.language is not None}
-    return shipped_terms(systems, languages, frozenset(added))
+    return listed_terms(systems, languages, frozenset(added))

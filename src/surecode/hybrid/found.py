@@ -23,7 +23,9 @@ from surecode.lexicon.scattered import ScatteredTerms
 from surecode.lexicon.term import Source
 
 TABLES: tuple[Source, ...] = ("title", "inclusion")
-OWN: tuple[Source, ...] = ("training", "shipped", "user")
+# What is counted in train; ambiguous words are not, as they stand for a code in some places only.
+COUNTED: tuple[Source, ...] = ("training", "shipped", "user")
+OWN: tuple[Source, ...] = (*COUNTED, "sense")
 # Smallest share of a training term's weight in one sentence that makes a candidate.
 LEAST_COVERAGE = 0.6
 
@@ -67,7 +69,7 @@ class Terms:
         tagger: Tagger | None = None,
     ) -> Terms:
         """Count the encounters that the terms of the lexicon are from."""
-        counts = Statistics.learn(encounters, ScatteredTerms(lexicon, OWN))
+        counts = Statistics.learn(encounters, ScatteredTerms(lexicon, COUNTED))
         return cls.of(lexicon, tables, counts, titles, tagger)
 
 
@@ -100,7 +102,7 @@ def find(encounter: Encounter, terms: Terms) -> Found:
     """Look for the terms in an encounter."""
     places: defaultdict[Code, list[Place]] = defaultdict(list)
     reader = Reader(encounter)
-    beside = _beside(encounter, terms.lexicon, places)
+    beside = _beside(encounter, reader, terms.lexicon, places)
     apart = apart_features(reader, terms.apart, terms.statistics, places)
     titles = title_features(reader, terms.titles, places)
     return Found(
@@ -116,10 +118,17 @@ def find(encounter: Encounter, terms: Terms) -> Found:
 
 
 def _beside(
-    encounter: Encounter, lexicon: Lexicon, places: Mapping[Code, list[Place]]
+    encounter: Encounter, reader: Reader, lexicon: Lexicon, places: Mapping[Code, list[Place]]
 ) -> dict[Code, list[float]]:
-    """The first eight features of each code; its places are added to ``places``."""
-    hits = lexicon.hits(encounter)
+    """The first eight features of each code; its places are added to ``places``.
+
+    An ambiguous word by itself counts where the rules of senses support the code.
+    """
+    hits = [
+        hit
+        for hit in lexicon.hits(encounter)
+        if hit.source != "sense" or reader.sense(hit.span, hit.code) == "supported"
+    ]
     meant = said(encounter, hits)
     lengths = {document.document_id: len(document.text) for document in encounter.documents}
     found: defaultdict[Code, list[tuple[Hit, Assertion]]] = defaultdict(list)

@@ -26,13 +26,13 @@ from surecode.calibration.folds import folds_of
 from surecode.codes.label_space import LabelSpace
 from surecode.encounter import Encounter
 from surecode.errors import InputError
-from surecode.hybrid.denied import only_denied, withheld
 from surecode.hybrid.found import TABLES, Found, Terms, find
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.reader import TermReader, joint_features
 from surecode.hybrid.tagger import Tagger
 from surecode.hybrid.titles import Near, Titles
 from surecode.hybrid.weights import Ground, Weights
+from surecode.hybrid.withholding import Withholding, withheld
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.scattered import ScatteredTerms
 from surecode.lexicon.term import Term
@@ -55,14 +55,14 @@ class Learned:
 class _Row:
     """What is said of an encounter of tune without a network: of candidates, and of all codes.
 
-    ``denied`` are the columns of codes that it only denies.
+    ``gone`` are the columns of codes that are withheld.
     """
 
     encounter: Encounter
     fold: int
     named: Mapping[int, float]
     alone: NDArray[np.float64]
-    denied: Sequence[int]
+    gone: Sequence[int]
 
 
 def learn(
@@ -75,7 +75,7 @@ def learn(
     neural: Mapping[str, NDArray[np.floating]] | None = None,
     columns: Sequence[int] | None = None,
     similar: Titles | None = None,
-    withholds: bool = False,
+    withholding: Withholding | None = None,
     tags: bool = False,
     seed: int = 0,
     progress: bool = False,
@@ -91,7 +91,7 @@ def learn(
         neural: a network's logits ``[n]`` of each encounter of tune, by id.
         columns: the places ``[n]`` of the network's codes in the label space.
         similar: wordings to compare sentences with.
-        withholds: whether codes that an encounter only denies are withheld.
+        withholding: what keeps a place from carrying a code; nothing by default.
         tags: whether a tagger is learned, which says what words people mark at all.
         seed: of the folds.
         progress: show it.
@@ -102,8 +102,9 @@ def learn(
             anywhere.
     """
     encounters, own = [*train, *tune], list(own)
-    given = [term for term in own if term.source != "shipped"]
-    listed = [term for term in own if term.source == "shipped"]
+    withholding = withholding or Withholding()
+    given = [term for term in own if term.source == "user"]
+    listed = [term for term in own if term.source != "user"]
     if not any(encounter.code_set for encounter in encounters):
         raise InputError("lexicon: no encounter of train or tune has a code; give coded encounters")
     if tags and not any(encounter.evidence for encounter in encounters):
@@ -141,18 +142,17 @@ def learn(
         weights = read.weights()
         # Where no encounter has a sentence to compare, nothing was learned of it.
         titles_read = None if weights.likeness is None else similar
-        reader = TermReader(read.terms(), weights, titles=titles_read, withholds=withholds)
+        reader = TermReader(read.terms(), weights, titles=titles_read, withholding=withholding)
         inside = {encounter.encounter_id for encounter in tune}
-        rows = [row for k in sorted(folds) for row in _rows(read, k, inside, space)]
+        rows = [row for k in sorted(folds) for row in _rows(read, k, inside, space, withholding)]
     logits = {row.encounter.encounter_id: row.alone for row in rows}
     if neural is not None:
         assert columns is not None  # a network has codes
         joint, logits = _joined(rows, space, neural, columns)
         reader = replace(reader, joint=joint)
-    if withholds:
-        for row in rows:
-            name = row.encounter.encounter_id
-            logits[name] = withheld(logits[name], row.denied)
+    for row in rows:
+        name = row.encounter.encounter_id
+        logits[name] = withheld(logits[name], row.gone)
     return Learned(reader, {name: some.astype(np.float32) for name, some in logits.items()})
 
 
@@ -234,7 +234,13 @@ def _folds(encounters: Sequence[Encounter], seed: int) -> dict[int, list[Encount
     return dict(sorted(folds.items()))
 
 
-def _rows(read: _Read, k: int, tune: frozenset[str] | set[str], space: LabelSpace) -> list[_Row]:
+def _rows(
+    read: _Read,
+    k: int,
+    tune: frozenset[str] | set[str],
+    space: LabelSpace,
+    withholding: Withholding,
+) -> list[_Row]:
     """Tune's encounters of a fold, by terms and weights from all other folds."""
     some = [found for found in read.found(k) if found.encounter.encounter_id in tune]
     if not some:
@@ -245,7 +251,8 @@ def _rows(read: _Read, k: int, tune: frozenset[str] | set[str], space: LabelSpac
     for found in some:
         proposed, near = weights.candidates(found), read.near.get(found.encounter.encounter_id)
         named, alone = weights.alone(proposed, ground, near)
-        rows.append(_Row(found.encounter, k, named, alone, only_denied(proposed, space)))
+        gone = withholding.columns(found.encounter, proposed, space)
+        rows.append(_Row(found.encounter, k, named, alone, gone))
     return rows
 
 

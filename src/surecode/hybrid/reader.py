@@ -19,7 +19,6 @@ from surecode.codes.label_space import LabelSpace
 from surecode.codes.systems import category
 from surecode.encounter import Encounter
 from surecode.errors import InputError
-from surecode.hybrid.denied import only_denied, withheld
 from surecode.hybrid.found import Terms, find
 from surecode.hybrid.likeness import NO_SIBLING
 from surecode.hybrid.linear import LinearModel
@@ -30,6 +29,7 @@ from surecode.hybrid.statistics import Statistics
 from surecode.hybrid.tagger import Tagger
 from surecode.hybrid.titles import Near, Titles
 from surecode.hybrid.weights import Ground, Weights
+from surecode.hybrid.withholding import Withholding, withheld
 from surecode.lexicon.lexicon import Lexicon
 
 JOINT = (
@@ -41,6 +41,7 @@ JOINT = (
     "the network knows the code",
     "likeliest sibling by terms",
 )
+_NOTHING = Withholding()
 # A sentence is quoted for a code that no term names where its log-odds by wordings are larger.
 _QUOTED = -1.0
 
@@ -64,15 +65,15 @@ class Reading:
 class TermReader:
     """Terms with what was learned of them; ``joint`` where a network has a say.
 
-    ``titles`` where sentences are compared with wordings of codes; ``withholds`` codes that an
-    encounter only denies.
+    ``titles`` where sentences are compared with wordings of codes; ``withholding`` says
+    of which codes it does not go by their terms.
     """
 
     terms: Terms
     weights: Weights
     joint: LinearModel | None = None
     titles: Titles | None = None
-    withholds: bool = False
+    withholding: Withholding = _NOTHING
     _of_space: dict[str, Ground] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -123,9 +124,8 @@ class TermReader:
             chosen, features = joint_features(named, alone, space, neural, columns)
             logits = alone.copy()
             logits[chosen] = self.joint(features)
-        if self.withholds:
-            denied = only_denied(proposed, space)
-            logits, alone = withheld(logits, denied), withheld(alone, denied)
+        if gone := self.withholding.columns(encounter, proposed, space):
+            logits, alone = withheld(logits, gone), withheld(alone, gone)
         if near is None:
             return Reading(logits.astype(np.float32), alone, places)
         places |= self._alike(encounter, space, near, alone, places)
@@ -161,7 +161,7 @@ class TermReader:
             "statistics": self.terms.statistics.to_dict(),
             "weights": self.weights.to_dict(),
             "joint": None if self.joint is None else self.joint.to_dict(),
-            "withholds": self.withholds,
+            "withholding": self.withholding.to_dict(),
             "tagger": None if self.terms.tagger is None else self.terms.tagger.to_dict(),
         }
 
@@ -170,9 +170,7 @@ class TermReader:
         """The inverse of :meth:`to_dict`; raises `InputError` on anything else."""
         try:
             lexicon, tables = (Lexicon.from_dict(values[name]) for name in ("lexicon", "tables"))
-            joint, withholds = values["joint"], values["withholds"]
-            if not isinstance(withholds, bool):
-                raise TypeError
+            joint = values["joint"]
             weights = Weights.from_dict(values["weights"])
             tagger = values["tagger"]
             return cls(
@@ -185,7 +183,7 @@ class TermReader:
                 weights,
                 None if joint is None else LinearModel.from_dict(joint, len(JOINT)),
                 titles,
-                withholds,
+                Withholding.from_dict(values["withholding"]),
             )
         except (KeyError, TypeError):
             raise InputError("terms: damaged; run `surecode train` again") from None

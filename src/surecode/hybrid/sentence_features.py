@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from surecode.encounter import Code, Encounter, Span
 from surecode.evidence.assertion import Assertion, assertion
 from surecode.evidence.sections import Section, sections
 from surecode.hybrid.place import Place
 from surecode.hybrid.statistics import Statistics
+from surecode.hybrid.surroundings import Surroundings
 from surecode.lexicon.meaning import usable
 from surecode.lexicon.scattered import Group, Scatter, ScatteredTerms
+from surecode.lexicon.senses import Sense
 
 
 @dataclass
@@ -35,6 +37,7 @@ class Reader:
         self.documents = encounter.documents
         self.words = sum(document.text.count(" ") + 1 for document in encounter.documents)
         self._sections: dict[str, list[Section]] = {}
+        self._surroundings: dict[str, Surroundings] = {}
 
     def said(self, document: int, start: int, end: int) -> Assertion:
         """How characters of a document are meant."""
@@ -42,6 +45,27 @@ class Reader:
         if name not in self._sections:
             self._sections[name] = list(sections(text))
         return assertion(text, start, end, self._sections[name])
+
+    def sense(self, span: Span, code: Code) -> Sense:
+        """What the rules of ambiguous words say of a code where a term stands."""
+        if (name := span.document_id) not in self._surroundings:
+            (text,) = (one.text for one in self.documents if one.document_id == name)
+            self._surroundings[name] = Surroundings(text)
+        return self._surroundings[name].sense(span.start, span.end, code)
+
+    def supported(self, group: Group, scatter: Scatter, document: int) -> Group:
+        """A group without the ambiguous words whose sense is not supported where it stands."""
+        if all(term.source != "sense" for term in group.terms):
+            return group
+        name = self.documents[document].document_id
+        span = Span(name, scatter.words[0][0], scatter.words[-1][1])
+        kept = tuple(
+            term
+            for term in group.terms
+            if term.source != "sense"
+            or (scatter.full and self.sense(span, term.code) == "supported")
+        )
+        return replace(group, terms=kept)
 
     def scattered(self, terms: ScatteredTerms) -> Iterator[tuple[Group, Scatter, Assertion, int]]:
         """Group, place, meaning and document of each place; what is not whole is not judged."""
@@ -62,7 +86,8 @@ def apart_features(
 ) -> dict[Code, Best]:
     """What is known of each code by terms of train and of lists; places go into ``places``."""
     found: defaultdict[Code, Best] = defaultdict(Best)
-    for group, scatter, meant, document in reader.scattered(terms):
+    for whole, scatter, meant, document in reader.scattered(terms):
+        group = reader.supported(whole, scatter, document)
         denied = not usable(meant)
         annotated: defaultdict[Code, int] = defaultdict(int)
         for term in group.terms:

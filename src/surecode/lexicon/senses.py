@@ -9,6 +9,8 @@ lie in ``sense_rules/en.csv`` and ``es.csv``, one row per sense of a term:
 ``code``    beginnings of the codes of this sense, separated by blanks (``I44 I45``; those of
             another system than ICD-10-CM with its name, ``ICD-10-PCS:3E0``); ``-`` for a sense
             without code
+``bare``    the code of the term where nothing but its sense is known ("IR" beside "creatinina" is
+            N19); empty where the term alone says too little, and where the sense has no code
 ``window``  how many words on either side are looked at; punctuation is not counted
 ``for``     cues of this sense, separated by semicolons
 ``against`` cues that speak against this sense alone
@@ -36,6 +38,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal
 
+from surecode.codes.systems import parse
 from surecode.encounter import Code
 from surecode.errors import InputError
 from surecode.evidence.folding import fold
@@ -43,7 +46,7 @@ from surecode.evidence.language import Language
 
 Sense = Literal["supported", "contradicted", "unknown"]
 _Side = Literal["before", "after"]
-HEADER = ("term", "code", "window", "for", "against")
+HEADER = ("term", "code", "bare", "window", "for", "against")
 LANGUAGES: tuple[Language, ...] = ("en", "es")
 WINDOW_MAX = 20
 MARGIN = 1.25  # how many times the weight of one side exceeds the other's before it counts
@@ -65,13 +68,17 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class SenseRule:
-    """One sense of one term: the codes that it has, and what speaks for and against it."""
+    """One sense of one term: the codes that it has, and what speaks for and against it.
+
+    ``bare`` is the code of the term alone, where it has one.
+    """
 
     term: tuple[str, ...]
     codes: tuple[str, ...]
     window: int
     supporting: tuple[Cue, ...]
     opposing: tuple[Cue, ...] = ()
+    bare: Code | None = None
 
     def covers(self, code: Code) -> bool:
         """Whether the code is one of this sense; no code is one of a sense without codes."""
@@ -180,9 +187,9 @@ def read_rules(table: str, name: str = "sense rules") -> list[SenseRule]:
     """The rules of a CSV table with the columns of `HEADER`, one per wording of a term.
 
     Raises:
-        InputError: another header, a line with other than five cells, an empty term or code, a
-            window that is no number from 1 to 20, a cue without a word, a sense without cues, the
-            same sense of a term twice.
+        InputError: another header, a line with other than six cells, an empty term or code, a code
+            of the bare term that is none of the sense's, a window that is no number from 1 to 20, a
+            cue without a word, a sense without cues, the same sense of a term twice.
     """
     lines = list(csv.reader(table.splitlines()))
     if not lines or tuple(lines[0]) != HEADER:
@@ -192,12 +199,15 @@ def read_rules(table: str, name: str = "sense rules") -> list[SenseRule]:
         where = f"{name}, line {number}"
         if len(cells) != len(HEADER):
             raise InputError(f"{where}: {len(cells)} cells; give {len(HEADER)}")
-        terms, codes, window, supporting, opposing = cells
+        terms, codes, alone, window, supporting, opposing = cells
         if not codes.split():
             raise InputError(f"{where}: no code; give beginnings of codes, or - where none is")
         if not window.isascii() or not window.isdigit() or not 1 <= int(window) <= WINDOW_MAX:
             raise InputError(f"{where}: the window is no number from 1 to {WINDOW_MAX}; correct it")
         prefixes = () if codes == "-" else tuple(map(_prefix, codes.split()))
+        bare = _bare(alone, where)
+        if bare is not None and not str(bare).startswith(prefixes or ("-",)):
+            raise InputError(f"{where}: {bare} is no code of this sense; correct it")
         cues = _cues(supporting, where), _cues(opposing, where)
         if not any(cues):
             raise InputError(f"{where}: no cue; give one, or remove the line")
@@ -207,12 +217,19 @@ def read_rules(table: str, name: str = "sense rules") -> list[SenseRule]:
                 raise InputError(f"{where}: an empty term; give a word")
             if (term, prefixes) in found:
                 raise InputError(f"{where}: this sense of the term stands there twice; join them")
-            found[term, prefixes] = SenseRule(term, prefixes, int(window), *cues)
+            found[term, prefixes] = SenseRule(term, prefixes, int(window), *cues, bare)
     return list(found.values())
 
 
 def _prefix(text: str) -> str:
     return text if ":" in text else f"ICD-10-CM:{text}"
+
+
+def _bare(cell: str, where: str) -> Code | None:
+    try:
+        return parse(_prefix(cell)) if cell else None
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def _cues(cell: str, where: str) -> tuple[Cue, ...]:

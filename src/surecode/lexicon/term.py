@@ -8,7 +8,7 @@ from typing import Literal
 from surecode.encounter import Code
 from surecode.evidence.language import Language
 
-Source = Literal["training", "title", "inclusion", "shipped", "user"]
+Source = Literal["training", "title", "inclusion", "shipped", "sense", "user"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,11 @@ class Term:
         text: the wording, in any case and with or without accents.
         code: what it stands for. A wording of several codes is several terms.
         source: mentions of the train split, titles or inclusion terms of a table, a list that ships
-            with surecode, a user's list.
+            with surecode, a rule of senses (which counts only where the rules support it), a user's
+            list.
         rule: a stable name of the entry: ``training:<8 hex>``, ``ICD-10-CM:I50.9:title``,
-            ``ICD-10-CM:I50.9:inclusion:2``, ``ICD-10-CM:I50.9:es:2``, ``user:<list name>:<line>``.
+            ``ICD-10-CM:I50.9:inclusion:2``, ``ICD-10-CM:I50.9:es:2``,
+            ``ICD-10-CM:I50.9:es:sense:1``, ``user:<list name>:<line>``.
             Never the wording.
         probability: P(code | the wording is found), in (0, 1].
         language: the documents it is looked for in, those of any language with None.

@@ -17,6 +17,7 @@ from surecode.codes.systems import normalise
 from surecode.encounter import Code
 from surecode.evidence.language import Language
 from surecode.lexicon.term import Term
+from surecode.lexicon.terms_senses import sense_terms
 from surecode.lexicon.tokens import tokens
 
 _FOLDER = Path(__file__).parent / "shipped"
@@ -50,6 +51,16 @@ def shipped_terms(
         for term in _list(system, language)
         if codes is None or term.code in codes
     ]
+
+
+def listed_terms(
+    systems: Collection[str],
+    languages: Collection[Language] | None = None,
+    codes: Collection[Code] | None = None,
+) -> list[Term]:
+    """`shipped_terms`, and the ambiguous words that these lack (`terms_senses`)."""
+    shipped = shipped_terms(systems, languages, codes)
+    return [*shipped, *not_counted(sense_terms(systems, languages, codes), shipped)]
 
 
 def not_counted(listed: Iterable[Term], counted: Iterable[Term]) -> list[Term]:

@@ -27,12 +27,13 @@ from surecode.hybrid.found import TABLES
 from surecode.hybrid.learn import Learned, learn
 from surecode.hybrid.sentences import Embedder
 from surecode.hybrid.similarity import DescriptionSimilarity
-from surecode.hybrid.titles import Titles, is_english
+from surecode.hybrid.titles import Titles, english_wordings, is_english
+from surecode.hybrid.withholding import Withholding
 from surecode.lexicon.documents import check_language, languages_of
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.scattered import ScatteredTerms
 from surecode.lexicon.term import Term
-from surecode.lexicon.terms_shipped import shipped_terms
+from surecode.lexicon.terms_shipped import listed_terms
 from surecode.lexicon.terms_table import table_terms
 from surecode.lexicon.terms_user import read_term_list
 from surecode.settings import Config
@@ -96,7 +97,9 @@ def learn_terms(
         neural=neural,
         columns=columns,
         similar=_titles(config, space, [*train, *tune]),
-        withholds=config.coder.denied == "withhold",
+        withholding=Withholding(
+            denied=config.coder.denied == "withhold", senses=config.coder.senses == "withhold"
+        ),
         tags=config.coder.tagger != "none",
         seed=config.seed,
         progress=config.trainer.progress,
@@ -144,14 +147,17 @@ def _shipped(
     if not config.coder.wordings:
         return []
     codes = None if space is None else frozenset(space.codes)
-    return shipped_terms(config.coder.wordings, languages_of(encounters) or None, codes)
+    return listed_terms(config.coder.wordings, languages_of(encounters) or None, codes)
 
 
-def _titles(config: Config, space: LabelSpace, encounters: Iterable[Encounter]) -> Titles | None:
+def _titles(config: Config, space: LabelSpace, encounters: Sequence[Encounter]) -> Titles | None:
     """Wordings to compare sentences with; None where the coder looks at none or none is read."""
     if config.coder.similarity == "none" or not _has_english(encounters):
         return None
-    given = {code: some for code in space.codes if (some := wordings(code))}
+    listed = english_wordings(_shipped(config, encounters, space))
+    given = {
+        code: some for code in space.codes if (some := [*wordings(code), *listed.get(code, ())])
+    }
     if not given:
         return None
     embed = Embedder.load(config.encoder)

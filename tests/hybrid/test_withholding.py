@@ -1,22 +1,24 @@
-"""Codes that an encounter only denies, by a coder that withholds them."""
+"""Codes that an encounter only denies, or whose words mean something else, withheld."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
 
 from surecode.codes.label_space import LabelSpace
-from surecode.encounter import Code, Document, Encounter
+from surecode.encounter import Code, Document, Encounter, Span
+from surecode.errors import InputError
 from surecode.evidence.assertion import Assertion
 from surecode.hybrid.candidates import Candidates
-from surecode.hybrid.denied import WITHHELD, only_denied, withheld
 from surecode.hybrid.found import find
 from surecode.hybrid.learn import Learned
 from surecode.hybrid.place import Place
 from surecode.hybrid.reader import TermReader
+from surecode.hybrid.withholding import WITHHELD, Withholding, withheld
 
 FEVER, COUGH = Code("ICD-10-CM", "R50.9"), Code("ICD-10-CM", "R05.9")
 AFFIRMED, DENIED = Assertion(), Assertion(polarity="negated")
@@ -29,7 +31,7 @@ def note(corpus: list[Encounter], text: str) -> Encounter:
 
 @pytest.fixture(scope="module")
 def withholding(corpus: list[Encounter], learned_of: Callable[..., Learned]) -> Learned:
-    return learned_of(corpus, withholds=True)
+    return learned_of(corpus, withholding=Withholding(denied=True))
 
 
 def test_a_code_that_is_only_denied_is_withheld_and_no_other(
@@ -56,7 +58,7 @@ def test_tune_s_logits_are_withheld_as_the_reader_s(
     by_id = {encounter.encounter_id: encounter for encounter in corpus}
     for name, logits in withholding.tune.items():
         found = withholding.reader.weights.candidates(find(by_id[name], withholding.reader.terms))
-        columns = only_denied(found, space)
+        columns = Withholding(denied=True).columns(by_id[name], found, space)
         gone = np.flatnonzero(logits == np.float32(WITHHELD)).tolist()
         # A fold's own terms may lack a term of the whole; what is found by both is denied by both.
         assert set(gone) <= set(columns)
@@ -68,7 +70,10 @@ def test_tune_s_logits_are_withheld_as_the_reader_s(
 
 def test_it_is_kept_with_the_reader(withholding: Learned, learned: Learned) -> None:
     for reader, expected in ((withholding.reader, True), (learned.reader, False)):
-        assert TermReader.from_dict(reader.to_dict()).withholds is expected
+        again = TermReader.from_dict(reader.to_dict())
+        assert again.withholding == Withholding(denied=expected)
+    with pytest.raises(InputError, match="damaged"):
+        Withholding.from_dict({"denied": True})
 
 
 def test_what_a_family_history_and_procedures_are_carried_by() -> None:
@@ -93,7 +98,34 @@ def test_what_a_family_history_and_procedures_are_carried_by() -> None:
     outside = Code("ICD-10-CM", "E11.9")
     codes = (*space.codes, outside)
     proposed = Candidates(codes, np.zeros((5, 0)), tuple(places(code) for code in codes))
-    assert only_denied(proposed, space) == [space.index(Code("ICD-10-CM", "I10"))]
+    documents = (Document("n", "note", "nothing"),)
+    encounter = Encounter("e", "p", "mixed", "professional", "none", date(2026, 1, 1), documents)
+    expected = [space.index(Code("ICD-10-CM", "I10"))]
+    assert Withholding(denied=True).columns(encounter, proposed, space) == expected
+    assert Withholding().columns(encounter, proposed, space) == []
     logits = np.arange(4.0)
     assert withheld(logits, [1]).tolist() == [0.0, WITHHELD, 2.0, 3.0]
     assert logits.tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_a_code_whose_word_means_something_else_everywhere_is_withheld(
+    corpus: list[Encounter],
+) -> None:
+    code = Code("ICD-10-CM", "I44.2")
+    space = LabelSpace((code,))
+    heart = "Complete heart block with a pacemaker."
+    nerve = "Femoral nerve block with ropivacaine."
+
+    def columns(text: str, withholding: Withholding) -> list[int]:
+        encounter = note(corpus, text)
+        starts = [n for n in range(len(text)) if text.startswith("block", n)]
+        some = tuple(
+            Place((Span("n", n, n + 5),), "training", "r", "exact", 0.5, AFFIRMED, 0.5)
+            for n in starts
+        )
+        return withholding.columns(encounter, Candidates((code,), np.zeros((1, 0)), (some,)), space)
+
+    assert columns(nerve, Withholding(senses=True)) == [0]
+    assert columns(heart, Withholding(senses=True)) == []
+    assert columns(f"{heart} {nerve}", Withholding(senses=True)) == []
+    assert columns(nerve, Withholding(denied=True)) == []
