@@ -14,7 +14,7 @@ Legend: K codes, R rows (wordings of all codes), S sentences, D width of the emb
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -230,10 +230,7 @@ class DescriptionSimilarity:
             np.full(codes, -np.inf, np.float32),
         )
         starts = np.flatnonzero(np.diff(self.owner, prepend=-1))
-        for one in dict.fromkeys(unit.tolist()):
-            rows = np.flatnonzero(unit == one)
-            # [r, K]: cosine of each piece to the nearest wording of each code.
-            cosines = np.maximum.reduceat(sentences[rows] @ self.embeddings.T, starts, axis=1)
+        for rows, cosines in self._cosines(sentences, unit, starts):
             values = cosines - np.float32(DOUBT) * doubt[rows, None]
             chosen = values.argmax(axis=0)
             value = values.max(axis=0)
@@ -245,6 +242,27 @@ class DescriptionSimilarity:
             best.sentence[better] = rows[chosen][better]
             best.cosine[better] = np.take_along_axis(cosines, chosen[None], axis=0)[0][better]
         return best
+
+    def _cosines(
+        self, sentences: NDArray[np.float32], unit: NDArray[np.int64], starts: NDArray[np.intp]
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+        """Of each unit its pieces ``[r]``, and their cosines to each code's nearest wording.
+
+        Cosines are ``[r, K]``. Several units are compared at once, as the wordings are many more
+        than the pieces.
+        """
+        most = max(1, _CHUNK // len(self.owner))
+        by_unit = [np.flatnonzero(unit == one) for one in dict.fromkeys(unit.tolist())]
+        while by_unit:
+            together = [by_unit.pop(0)]
+            while by_unit and sum(map(len, together)) + len(by_unit[0]) <= most:
+                together.append(by_unit.pop(0))
+            products = sentences[np.concatenate(together)] @ self.embeddings.T
+            at = 0
+            for rows in together:
+                part = products[at : at + len(rows)]
+                yield rows, np.maximum.reduceat(part, starts, axis=1)
+                at += len(rows)
 
     def joined(self, other: DescriptionSimilarity) -> DescriptionSimilarity:
         """These codes and those of ``other`` behind them: a release's new codes, say.
