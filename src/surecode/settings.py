@@ -66,7 +66,9 @@ class CoderKindSettings(Settings):
     these then belong to the label space. ``denied`` says of codes whose every place is denied,
     hypothetical or of the family: weighed as training weighs them, which is much where annotators
     mark what a note denies, as those of CodiEsp do; or withheld, so that none is assigned.
-    ``senses`` says the same of codes at whose every place an ambiguous word means something else.
+    ``senses`` says who decides what an ambiguous word means: training, with what the rules of
+    senses see as one voice, or the rules, which then propose the sense that they support and
+    withhold codes at whose every place they see another.
     ``tagger`` learns what words people mark at all, whatever the code, by a conditional random
     field; where annotators mark every mention, as those of CANTEMIST do, it finds where each begins
     and ends.
@@ -79,7 +81,7 @@ class CoderKindSettings(Settings):
     disagreement: Literal["weigh", "review"]
     similarity: Literal["none", "label_space", "tables"]
     denied: Literal["weigh", "withhold"]
-    senses: Literal["weigh", "withhold"]
+    senses: Literal["weigh", "decide"]
     tagger: Literal["none", "crf"]
 
     @model_validator(mode="after")

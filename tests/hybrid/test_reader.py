@@ -22,6 +22,7 @@ from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.reader import JOINT, TermReader, joint_features
 from surecode.hybrid.titles import Titles
 from surecode.hybrid.weights import Weights
+from surecode.hybrid.withholding import Withholding
 from surecode.lexicon.term import Term
 from surecode.lexicon.terms_shipped import shipped_terms
 
@@ -296,6 +297,10 @@ def test_codes_that_are_added_have_the_wordings_of_the_lists_that_are_looked_for
     assert listed(spanish) == {(FEVER, "es")}
     grown = grown_terms(spanish, [embolism], ["Other pulmonary embolism"])
     assert listed(grown) == {(FEVER, "es"), (embolism, "es")}
+    deciding = replace(spanish, withholding=Withholding(senses=True))
+    grown = grown_terms(deciding, [embolism], ["Other pulmonary embolism"])
+    sources = {one.source for one in grown.terms.lexicon.wordings if one.code == embolism}
+    assert sources == {"shipped", "sense"}
 
 
 def test_a_wording_that_annotators_used_is_as_likely_as_they_used_it(

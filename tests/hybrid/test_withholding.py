@@ -1,4 +1,4 @@
-"""Codes that an encounter only denies, or whose words mean something else, withheld."""
+"""Codes that an encounter only denies, or whose words mean something else there, withheld."""
 
 from __future__ import annotations
 

@@ -13,17 +13,26 @@ from surecode.hybrid.candidates import candidates
 from surecode.hybrid.found import Terms, find
 from surecode.hybrid.statistics import Statistics
 from surecode.lexicon.lexicon import Lexicon
-from surecode.lexicon.terms_shipped import LISTS, SHIPPED_PROBABILITY, list_files, shipped_terms
+from surecode.lexicon.terms_shipped import (
+    LISTS,
+    MORE_PROBABILITY,
+    SHIPPED_PROBABILITY,
+    list_files,
+    shipped_terms,
+)
 from surecode.lexicon.tokens import tokens
 
 
 @pytest.mark.parametrize(("system", "language"), LISTS)
 def test_every_line_is_a_code_and_a_wording_and_stands_once(system: str, language: str) -> None:
-    (path,) = [p for p in list_files({system}) if p.stem.endswith(f"_{language}")]
-    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = []
+    for path in list_files({system}):
+        if f"_{language}" in path.stem:
+            lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+            assert {len(row) for row in lines} == {2}
+            assert [value for value, _ in lines] == sorted(value for value, _ in lines)
+            rows += lines
     assert len(rows) > 500
-    assert {len(row) for row in rows} == {2}
-    assert [value for value, _ in rows] == sorted(value for value, _ in rows)
     twice = [pair for pair, n in Counter((v, tokens(w)) for v, w in rows).items() if n > 1]
     assert not twice
     assert all(any(map(str.isalnum, wording)) and len(wording) > 1 for _, wording in rows)
@@ -41,8 +50,10 @@ def test_terms_say_where_they_come_from_and_share_a_wording() -> None:
     assert not any(term.text in term.rule for term in terms)
     shared = Counter(tokens(term.text) for term in terms)
     assert max(shared.values()) > 1
-    for term in terms:
-        assert term.probability == SHIPPED_PROBABILITY / shared[tokens(term.text)]
+    worth = {round(term.probability * shared[tokens(term.text)], 9) for term in terms}
+    assert worth == {SHIPPED_PROBABILITY, MORE_PROBABILITY}
+    (plain,) = (term for term in terms if term.text == "cólera clásico")
+    assert plain.probability == SHIPPED_PROBABILITY
 
 
 def test_only_what_is_asked_for() -> None:

@@ -12,7 +12,7 @@ from surecode.hybrid.reader import TermReader
 from surecode.hybrid.titles import english_wordings
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.term import Term
-from surecode.lexicon.terms_shipped import listed_terms
+from surecode.lexicon.terms_shipped import listed_terms, shipped_terms
 from surecode.lexicon.terms_table import table_terms
 
 
@@ -36,7 +36,7 @@ def grown_terms(reader: TermReader, added: Sequence[Code], texts: Sequence[str])
         if code not in named
     ]
     known = reader.terms
-    listed = _listed(known.lexicon, added)
+    listed = _listed(known.lexicon, added, reader.withholding.senses)
     lexicon = known.lexicon.with_terms(listed)
     grown = Terms.of(lexicon, known.tables.with_terms(terms), known.statistics, tagger=known.tagger)
     titles = reader.titles
@@ -50,9 +50,13 @@ def grown_terms(reader: TermReader, added: Sequence[Code], texts: Sequence[str])
     return replace(reader, terms=grown, titles=titles)
 
 
-def _listed(lexicon: Lexicon, added: Sequence[Code]) -> list[Term]:
-    """Wordings of the codes added, of the lists that the lexicon has terms of."""
+def _listed(lexicon: Lexicon, added: Sequence[Code], senses: bool) -> list[Term]:
+    """Wordings of the codes added, of the lists that the lexicon has terms of.
+
+    With ``senses``, ambiguous words as well.
+    """
     shipped = [one for one in lexicon.wordings if one.source == "shipped"]
     systems = {one.code.system for one in shipped}
     languages = {one.language for one in shipped if one.language is not None}
-    return listed_terms(systems, languages, frozenset(added))
+    terms = listed_terms if senses else shipped_terms
+    return terms(systems, languages, frozenset(added))

@@ -33,7 +33,7 @@ from surecode.lexicon.documents import check_language, languages_of
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.scattered import ScatteredTerms
 from surecode.lexicon.term import Term
-from surecode.lexicon.terms_shipped import listed_terms
+from surecode.lexicon.terms_shipped import listed_terms, shipped_terms
 from surecode.lexicon.terms_table import table_terms
 from surecode.lexicon.terms_user import read_term_list
 from surecode.settings import Config
@@ -98,7 +98,7 @@ def learn_terms(
         columns=columns,
         similar=_titles(config, space, [*train, *tune]),
         withholding=Withholding(
-            denied=config.coder.denied == "withhold", senses=config.coder.senses == "withhold"
+            denied=config.coder.denied == "withhold", senses=config.coder.senses == "decide"
         ),
         tags=config.coder.tagger != "none",
         seed=config.seed,
@@ -147,7 +147,8 @@ def _shipped(
     if not config.coder.wordings:
         return []
     codes = None if space is None else frozenset(space.codes)
-    return listed_terms(config.coder.wordings, languages_of(encounters) or None, codes)
+    terms = listed_terms if config.coder.senses == "decide" else shipped_terms
+    return terms(config.coder.wordings, languages_of(encounters) or None, codes)
 
 
 def _titles(config: Config, space: LabelSpace, encounters: Sequence[Encounter]) -> Titles | None:
