@@ -91,6 +91,8 @@ CASES = [
     ("La madre refiere [[tos]].", PLAIN),
     ("Family history: none. The patient has [[asthma]].", PLAIN),
     ("No family history of [[asthma]].", Assertion("negated", experiencer="family")),
+    ("Father of two, [[heart attack]] last night.", PLAIN),
+    ("Madre de dos hijos, con [[asma]] desde la infancia.", PLAIN),
     # Sections.
     ("FAMILY HISTORY:\n[[Asthma]].", FAMILY),
     ("PAST MEDICAL HISTORY:\n[[Asthma]].", PAST),
