@@ -188,6 +188,11 @@ def test_a_missing_specialty_lists_the_choices(root: str) -> None:
         ),
         ("coder.tagger=crf", "coder: value error, a neural coder has no tagger; set tagger=none"),
         ("coder.tagger=bert", "coder.tagger: input should be 'none' or 'crf'"),
+        ("coder.senses=drop", "coder.senses: input should be 'weigh' or 'decide'"),
+        (
+            "coder.senses=decide",
+            "coder: value error, a neural coder has no terms; set denied=",
+        ),
         ("coder.denied=drop", "coder.denied: input should be 'weigh' or 'withhold'"),
         ("encoder=clinical_modernbert", "encoder.revision has no value; set encoder.revision="),
         ("specialty.target.level=1", "specialty.target.level: input should be less than 1"),
@@ -210,6 +215,11 @@ def test_a_missing_specialty_lists_the_choices(root: str) -> None:
 )
 def test_a_wrong_value_is_told_in_one_line(override: str, reason: str) -> None:
     assert reason in refusal("specialty=radiology", override)
+
+
+def test_senses_that_decide_ask_for_a_list() -> None:
+    words = ("coder=lexicon", "coder.senses=decide", "coder.wordings=[]")
+    assert "wordings names no list; set wordings=" in refusal("specialty=radiology", *words)
 
 
 def test_a_verb_refuses_the_groups_of_another() -> None:

@@ -92,6 +92,12 @@ class CoderKindSettings(Settings):
             raise ValueError("a neural coder has no terms; set wordings=[], or kind=hybrid")
         if self.kind == "neural" and self.tagger != "none":
             raise ValueError("a neural coder has no tagger; set tagger=none, or kind=hybrid")
+        if self.kind == "neural" and (self.denied != "weigh" or self.senses != "weigh"):
+            raise ValueError(
+                "a neural coder has no terms; set denied=weigh, senses=weigh, or kind=hybrid"
+            )
+        if self.senses == "decide" and not self.wordings:
+            raise ValueError("senses=decide, but wordings names no list; set wordings=[ICD-10-CM]")
         if self.similarity == "tables" and not self.tables:
             raise ValueError("similarity=tables, but tables names none; set tables=[ICD-10-CM]")
         return self

@@ -127,6 +127,10 @@ def _coder(config: Config, pretraining_data: Sequence[str]) -> str:
         terms += ", similarity to wordings of codes"
     if config.coder.tagger != "none":
         terms += ", a tagger of words that people mark"
+    if config.coder.denied == "withhold":
+        terms += ", denied codes withheld"
+    if config.coder.senses == "decide":
+        terms += ", rules of senses decide"
     if config.coder.kind == "lexicon":
         return f"lexicon; {terms}, words as hashes; no network"
     network = (

@@ -9,7 +9,7 @@ from surecode.codes.descriptions import wordings
 from surecode.encounter import Code
 from surecode.hybrid.found import Terms
 from surecode.hybrid.reader import TermReader
-from surecode.hybrid.titles import english_wordings
+from surecode.hybrid.titles import different, english_wordings
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.term import Term
 from surecode.lexicon.terms_shipped import listed_terms, shipped_terms
@@ -43,7 +43,7 @@ def grown_terms(reader: TermReader, added: Sequence[Code], texts: Sequence[str])
     if titles is not None:
         more = english_wordings(listed)
         given = [
-            [*(wordings(code) or [text]), *more.get(code, ())]
+            different([*(wordings(code) or [text]), *more.get(code, ())])
             for code, text in zip(added, texts, strict=True)
         ]
         titles = titles.with_codes(added, given)
@@ -55,7 +55,7 @@ def _listed(lexicon: Lexicon, added: Sequence[Code], senses: bool) -> list[Term]
 
     With ``senses``, ambiguous words as well.
     """
-    shipped = [one for one in lexicon.wordings if one.source == "shipped"]
+    shipped = [one for one in lexicon.wordings if one.source in ("shipped", "sense")]
     systems = {one.code.system for one in shipped}
     languages = {one.language for one in shipped if one.language is not None}
     terms = listed_terms if senses else shipped_terms

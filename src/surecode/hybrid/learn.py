@@ -85,7 +85,7 @@ def learn(
     Args:
         train: what a network, if there is one, was trained on.
         tune: other encounters.
-        own: terms of lists, shipped ones and users'.
+        own: terms of lists, shipped ones and users', and ambiguous words of rules of senses.
         tables: terms of code tables.
         space: K codes.
         neural: a network's logits ``[n]`` of each encounter of tune, by id.

@@ -11,7 +11,7 @@ from surecode.encounter import Code, Encounter, Span
 from surecode.evidence.assertion import Assertion, assertion
 from surecode.evidence.sections import Section, sections
 from surecode.hybrid.place import Place
-from surecode.hybrid.statistics import Statistics
+from surecode.hybrid.statistics import UNSEEN, Statistics
 from surecode.hybrid.surroundings import Surroundings
 from surecode.lexicon.meaning import usable
 from surecode.lexicon.scattered import Group, Scatter, ScatteredTerms
@@ -84,7 +84,10 @@ def apart_features(
     statistics: Statistics,
     places: Mapping[Code, list[Place]],
 ) -> dict[Code, Best]:
-    """What is known of each code by terms of train and of lists; places go into ``places``."""
+    """What is known of each code by terms of train, lists and rules of senses, words apart.
+
+    Places go into ``places``.
+    """
     found: defaultdict[Code, Best] = defaultdict(Best)
     for whole, scatter, meant, document in reader.scattered(terms):
         group = reader.supported(whole, scatter, document)
@@ -93,12 +96,14 @@ def apart_features(
         for term in group.terms:
             annotated[term.code] += term.count
         counted = {code: max(count, 1) for code, count in annotated.items()}
-        total = sum(counted.values())
+        # Counts say nothing of a code that an ambiguous word has only where a rule supports it.
+        asked = {term.code for term in group.terms if term.source != "sense"}
+        total = sum(count for code, count in counted.items() if code in asked)
         seen = statistics.groups.get(group.key, (0, {}))[0]
         close = math.exp(-0.05 * scatter.excess)
         for code, count in counted.items():
-            share = count / total
-            precision = statistics.precision(group.key, code)
+            share = count / total if code in asked else 1.0
+            precision = statistics.precision(group.key, code) if code in asked else UNSEEN
             state = found[code]
             state.sentences += 1
             if scatter.full:

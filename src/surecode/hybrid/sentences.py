@@ -1,7 +1,8 @@
 """Documents → pieces of about a sentence, and texts → unit embeddings.
 
 A piece is a sentence or a line, and beside it each of its clauses, because a diagnosis between
-commas drowns in the mean over a long sentence. Price: most text is embedded twice.
+commas drowns in the mean over a long sentence; with abbreviations, it is read in full as well.
+Price: most text is embedded twice.
 """
 
 from __future__ import annotations
@@ -72,13 +73,11 @@ def doubtful(documents: Iterable[Document], spans: Sequence[Span]) -> NDArray[np
     """Which pieces speak against a code: negated, hypothetical or of the family; ``[S]``."""
     texts = {document.document_id: document.text for document in documents}
     found = {name: sections(text) for name, text in texts.items()}
-    return np.array(
-        [
-            assertion(texts[s.document_id], s.start, s.end, found[s.document_id]).contrary
-            for s in spans
-        ],
-        dtype=np.bool_,
-    )
+    said = {
+        s: assertion(texts[s.document_id], s.start, s.end, found[s.document_id]).contrary
+        for s in dict.fromkeys(spans)
+    }
+    return np.array([said[s] for s in spans], dtype=np.bool_)
 
 
 def pieces(documents: Iterable[Document]) -> list[Span]:

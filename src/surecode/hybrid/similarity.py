@@ -1,9 +1,9 @@
-"""How near a note's sentences come to the official wordings of codes: cosines of embeddings.
+"""How near a note's sentences come to the wordings of codes: cosines of embeddings.
 
 Nothing is trained, so a code is ranked as soon as its description is embedded. A sentence encoder
 such as the default MiniLM (Reimers and Gurevych 2019, arXiv 1908.10084) puts paraphrases side by
-side. A code has one row for each of its wordings, title and inclusion terms, and the best of them
-counts: a mean over all wordings is near none.
+side. A code has one row for each of its wordings, title, inclusion terms and those of lists, and
+the best counts: a mean over all wordings is near none.
 
 Price: a sentence says what is talked of, not whether it is denied; who reads cosines must look at
 the meaning of the sentence (`surecode.evidence.assertion`) as well.

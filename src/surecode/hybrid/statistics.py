@@ -16,6 +16,7 @@ from surecode.lexicon.scattered import Key, ScatteredTerms
 
 # Pairs of codes that fewer encounters share say nothing, and there are very many of them.
 _FEWEST_SHARED = 2
+UNSEEN = 0.3  # P(code | words found) of words that were never found
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ class Statistics:
         return cls(len(encounters), dict(codes), groups, kept)
 
     def precision(self, key: Key, code: Code) -> float:
-        """P(code | the group is found whole): (right + 0.3) / (found + 1), so 0.3 where unseen."""
+        """P(code | the group is found whole): (right + UNSEEN) / (found + 1)."""
         found, right = self.groups.get(key, (0, {}))
-        return (right.get(code, 0) + 0.3) / (found + 1.0)
+        return (right.get(code, 0) + UNSEEN) / (found + 1.0)
 
     def attraction(self, code: Code, others: Iterable[Code]) -> tuple[float, float]:
         """Mean and largest log-lift of a code with others: log P(both) / (P(a) P(b)), smoothed."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import pairwise
 
 from surecode.encounter import Code
+from surecode.evidence.language import Language
+from surecode.lexicon.documents import document_language
 from surecode.lexicon.senses import Sense, sense
 from surecode.lexicon.tokens import fold, pieces, place_of
 
@@ -18,6 +21,7 @@ class Surroundings:
     """The folded words and marks of one text, to be looked up by their places."""
 
     def __init__(self, text: str) -> None:
+        self._text = text
         words, starts, _ = pieces(text)
         self._words = [fold(word) for word in words]
         self._starts = starts.tolist()
@@ -49,10 +53,18 @@ class Surroundings:
             yield f"just after:{after[0]} {after[1]}"
 
     def sense(self, start: int, end: int, code: Code) -> Sense:
-        """What the rules of ambiguous words say of the code there (`surecode.lexicon.senses`)."""
+        """What the rules of ambiguous words say of the code there (`surecode.lexicon.senses`).
+
+        The rules are those of the text's language, or all where it tells none.
+        """
         first, last = place_of(self._starts, start, end)
         before, after = self._words[max(first - _SENSE, 0) : first], self._words[last:][:_SENSE]
-        return sense(self._words[first:last][:_INSIDE], before, after, code)
+        inside = self._words[first:last][:_INSIDE]
+        return sense(inside, before, after, code, self._language)
+
+    @cached_property
+    def _language(self) -> Language | None:
+        return document_language(self._text)
 
     def _until_end(self, places: range) -> Iterator[str]:
         """The words of places up to a point that no digit follows."""

@@ -19,6 +19,7 @@ from surecode.hybrid.sentences import Embedder, Rows, doubtful, readings, units
 from surecode.hybrid.similarity import DescriptionSimilarity, Placed, ranked
 from surecode.lexicon.documents import document_language
 from surecode.lexicon.term import Term
+from surecode.lexicon.tokens import fold
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,14 @@ def english_wordings(terms: Iterable[Term]) -> dict[Code, list[str]]:
         if term.source == "shipped" and term.language == "en":
             found[term.code].append(term.text)
     return dict(found)
+
+
+def different(texts: Iterable[str]) -> list[str]:
+    """Texts, those left out that differ from an earlier one by case and accents alone."""
+    found: dict[str, str] = {}
+    for text in texts:
+        found.setdefault(fold(text), text)
+    return list(found.values())
 
 
 def is_english(document: Document) -> bool:

@@ -3,7 +3,8 @@
 An encoder of sentences knows "hypertension" and makes little of "HTN". The list
 (``shipped/abbreviations_en.tsv``) was written for this project from general knowledge: an
 abbreviation and what it stands for a line, the most frequent first of several. One with a capital
-stands only as it is written, others in any case.
+stands only as it is written, others in any case, and each by itself between blanks, commas and
+brackets.
 """
 
 from __future__ import annotations

@@ -131,7 +131,9 @@ class Finder:
                     one.count,
                     len(one.words),
                 )
-                rank = (_LOOSENESS[match], -one.probability, -one.count, one.rule)
+                # What counts in some places only comes behind what counts wherever it stands.
+                doubted = one.source == "sense"
+                rank = (doubted, _LOOSENESS[match], -one.probability, -one.count, one.rule)
                 if one.code not in best or rank < best[one.code][0]:
                     best[one.code] = rank, entry
         entries = [entry for _, entry in best.values()]

@@ -27,7 +27,7 @@ from surecode.hybrid.found import TABLES
 from surecode.hybrid.learn import Learned, learn
 from surecode.hybrid.sentences import Embedder
 from surecode.hybrid.similarity import DescriptionSimilarity
-from surecode.hybrid.titles import Titles, english_wordings, is_english
+from surecode.hybrid.titles import Titles, different, english_wordings, is_english
 from surecode.hybrid.withholding import Withholding
 from surecode.lexicon.documents import check_language, languages_of
 from surecode.lexicon.lexicon import Lexicon
@@ -157,7 +157,9 @@ def _titles(config: Config, space: LabelSpace, encounters: Sequence[Encounter]) 
         return None
     listed = english_wordings(_shipped(config, encounters, space))
     given = {
-        code: some for code in space.codes if (some := [*wordings(code), *listed.get(code, ())])
+        code: different(some)
+        for code in space.codes
+        if (some := [*wordings(code), *listed.get(code, ())])
     }
     if not given:
         return None
