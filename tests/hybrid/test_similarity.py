@@ -95,7 +95,10 @@ def test_a_place_costs_what_is_said(
     count = len(sentences)
     unit_of = data.draw(st.lists(st.integers(0, 2), min_size=count, max_size=count))
     doubt = data.draw(st.lists(st.booleans(), min_size=count, max_size=count))
-    found = similarity.placed(sentences, np.array(unit_of), np.array(doubt))
+    with pytest.MonkeyPatch.context() as patch:
+        # Sentences are compared one by one, or all at once.
+        patch.setattr("surecode.hybrid.similarity._CHUNK", data.draw(st.sampled_from([1, 1 << 24])))
+        found = similarity.placed(sentences, np.array(unit_of), np.array(doubt))
     cosines = np.array(
         [
             (similarity.embeddings[similarity.owner == k] @ sentences.T).max(axis=0)

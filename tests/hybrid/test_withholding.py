@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -15,10 +16,11 @@ from surecode.errors import InputError
 from surecode.evidence.assertion import Assertion
 from surecode.hybrid.candidates import Candidates
 from surecode.hybrid.found import find
-from surecode.hybrid.learn import Learned
+from surecode.hybrid.learn import Learned, learn
 from surecode.hybrid.place import Place
 from surecode.hybrid.reader import TermReader
 from surecode.hybrid.withholding import WITHHELD, Withholding, withheld
+from surecode.lexicon.terms_senses import sense_terms
 
 FEVER, COUGH = Code("ICD-10-CM", "R50.9"), Code("ICD-10-CM", "R05.9")
 AFFIRMED, DENIED = Assertion(), Assertion(polarity="negated")
@@ -129,3 +131,26 @@ def test_a_code_whose_word_means_something_else_everywhere_is_withheld(
     assert columns(heart, Withholding(senses=True)) == []
     assert columns(f"{heart} {nerve}", Withholding(senses=True)) == []
     assert columns(nerve, Withholding(denied=True)) == []
+
+
+def test_rules_that_decide_propose_a_word_and_go_with_the_bundle(
+    corpus: list[Encounter], space: LabelSpace
+) -> None:
+    fibrillation = Code("ICD-10-CM", "I48.91")
+    wider = LabelSpace(tuple(sorted({*space.codes, fibrillation})))
+    own = sense_terms({"ICD-10-CM"}, {"en"}, {fibrillation})
+    withholding = Withholding(denied=True, senses=True)
+    cut = len(corpus) * 2 // 3
+    reader = learn(corpus[:cut], corpus[cut:], own, [], wider, withholding=withholding).reader
+    again = TermReader.from_dict(json.loads(json.dumps(reader.to_dict())))
+    column = wider.index(fibrillation)
+    heart = note(corpus, "The pulse is irregular, AF on the ECG, and apixaban was begun.")
+    bare = note(corpus, "The patient says that she has had AF for years.")
+    denied = note(corpus, "There is no AF on the ECG, the pulse is regular on apixaban.")
+    for one in (reader, again):
+        read = one(heart, wider)
+        assert {place.source for place in read.places[column]} == {"sense"}
+        assert read.logits[column] > one(bare, wider).logits[column]
+        assert column not in one(bare, wider).places
+        assert one(denied, wider).logits[column] == WITHHELD
+    assert reader(heart, wider).logits.tobytes() == again(heart, wider).logits.tobytes()
