@@ -37,7 +37,7 @@ from surecode.hybrid.tagger import Tagger
 from surecode.lexicon.documents import languages_of
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.term import Term
-from surecode.lexicon.terms_shipped import not_counted, shipped_terms
+from surecode.lexicon.terms_shipped import listed_terms, not_counted, shipped_terms
 from surecode.lexicon.terms_training import training_terms, words_of
 
 # Kinds of features by the first and the last of each run of them in FEATURES.
@@ -76,10 +76,19 @@ class Proposed:
         return [code in self.gold for code in self.codes]
 
 
-def lists_for(encounters: Sequence[Encounter]) -> list[Term]:
-    """Shipped wordings of the encounters' code systems, in the languages of their documents."""
+def lists_for(encounters: Sequence[Encounter]) -> dict[str, list[Term]]:
+    """Lists for the encounters' code systems, in the languages of their documents.
+
+    By the name of a row: those that ship, and others to compare with.
+    """
     systems = {code.system for encounter in encounters for code in encounter.code_set}
-    return shipped_terms(systems, languages_of(encounters))
+    languages = languages_of(encounters)
+    return {
+        "everything": shipped_terms(systems, languages),
+        "without the second lists": shipped_terms(systems, languages, more=False),
+        "with ambiguous words (coder.senses=decide)": listed_terms(systems, languages, senses=True),
+        "without the shipped lists": [],
+    }
 
 
 def columns_without(kind: str | None) -> list[int]:
@@ -181,7 +190,8 @@ def main() -> None:
             for encounter in table.read(run / "encounters.parquet")
             if encounter.split in ("train", "tune")
         ]
-        folds = read_folds(encounters, words.seed, lists_for(encounters), words.tagger)
+        lists = lists_for(encounters)
+        folds = read_folds(encounters, words.seed, lists.pop("everything"), words.tagger)
         full = proposed(folds, with_marks=True)
         rows = {"everything": measured(full, columns_without(None))}
         for kind in KINDS:
@@ -197,8 +207,9 @@ def main() -> None:
             untagged = [[replace(found, tagged={}) for found in fold] for fold in folds]
             some = proposed(untagged, with_marks=True)
             rows["without the tagger"] = measured(some, columns_without(None))
-        bare = proposed(read_folds(encounters, words.seed, (), words.tagger), with_marks=True)
-        rows["without the shipped lists"] = measured(bare, columns_without(None))
+        for name, listed in lists.items():
+            other = read_folds(encounters, words.seed, listed, words.tagger)
+            rows[name] = measured(proposed(other, with_marks=True), columns_without(None))
         print(f"\n{run.parent.name}: {len(encounters)} encounters of train and tune\n")
         print("| features | micro-F1 | difference | MAP | difference |\n|---|--:|--:|--:|--:|")
         f1, precision = rows["everything"]

@@ -103,6 +103,6 @@ def test_the_terms_say_what_they_are() -> None:
 
 def test_a_wording_of_a_list_is_not_asked_for_its_sense() -> None:
     listed = {(tokens(t.text), t.code) for t in shipped_terms({"ICD-10-CM"}, {"es"})}
-    more = [t for t in listed_terms({"ICD-10-CM"}, {"es"}) if t.source == "sense"]
+    more = [t for t in listed_terms({"ICD-10-CM"}, {"es"}, senses=True) if t.source == "sense"]
     assert more
     assert not [term for term in more if (tokens(term.text), term.code) in listed]

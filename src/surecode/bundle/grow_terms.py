@@ -12,7 +12,7 @@ from surecode.hybrid.reader import TermReader
 from surecode.hybrid.titles import different, english_wordings
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.term import Term
-from surecode.lexicon.terms_shipped import listed_terms, shipped_terms
+from surecode.lexicon.terms_shipped import listed_terms
 from surecode.lexicon.terms_table import table_terms
 
 
@@ -58,5 +58,4 @@ def _listed(lexicon: Lexicon, added: Sequence[Code], senses: bool) -> list[Term]
     shipped = [one for one in lexicon.wordings if one.source in ("shipped", "sense")]
     systems = {one.code.system for one in shipped}
     languages = {one.language for one in shipped if one.language is not None}
-    terms = listed_terms if senses else shipped_terms
-    return terms(systems, languages, frozenset(added))
+    return listed_terms(systems, languages, frozenset(added), senses=senses)

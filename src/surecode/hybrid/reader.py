@@ -41,7 +41,6 @@ JOINT = (
     "the network knows the code",
     "likeliest sibling by terms",
 )
-_NOTHING = Withholding()
 # A sentence is quoted for a code that no term names where its log-odds by wordings are larger.
 _QUOTED = -1.0
 
@@ -66,14 +65,14 @@ class TermReader:
     """Terms with what was learned of them; ``joint`` where a network has a say.
 
     ``titles`` where sentences are compared with wordings of codes; ``withholding`` says
-    of which codes it does not go by their terms.
+    what keeps a place from carrying a code.
     """
 
     terms: Terms
     weights: Weights
     joint: LinearModel | None = None
     titles: Titles | None = None
-    withholding: Withholding = _NOTHING
+    withholding: Withholding = field(default_factory=Withholding)
     _of_space: dict[str, Ground] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

@@ -4,8 +4,7 @@ Tables say what a code is, and in English; notes say it otherwise. The lists (``
 written for this project chapter by chapter, from general knowledge of the field: no document of a
 corpus and no test suite was read for them. A list is a tab-separated file of a code and a wording a
 line; a wording may stand under several codes. What ``_more`` lists have came second, lay words and
-narrower variants, and is trusted half as much: cross-validated inside train and tune of CodiEsp,
-F1 falls by .002 and MAP rises by .004 with them, and as much trusted F1 falls by more.
+narrower variants, and is trusted half as much (`scripts/term_ablation.py`).
 """
 
 from __future__ import annotations
@@ -38,6 +37,8 @@ def shipped_terms(
     systems: Collection[str],
     languages: Collection[Language] | None = None,
     codes: Collection[Code] | None = None,
+    *,
+    more: bool = True,
 ) -> list[Term]:
     """Wordings of the codes of some systems.
 
@@ -45,12 +46,13 @@ def shipped_terms(
         systems: canonical names of code systems; those without a list have none.
         languages: of the lists; all by default.
         codes: those wanted; all by default.
+        more: with the second lists.
     """
     return [
         term
         for system, language in LISTS
         if system in systems and (languages is None or language in languages)
-        for term in _list(system, language)
+        for term in _list(system, language, more)
         if codes is None or term.code in codes
     ]
 
@@ -59,9 +61,13 @@ def listed_terms(
     systems: Collection[str],
     languages: Collection[Language] | None = None,
     codes: Collection[Code] | None = None,
+    *,
+    senses: bool,
 ) -> list[Term]:
-    """`shipped_terms`, and the ambiguous words that these lack (`terms_senses`)."""
+    """`shipped_terms`; with ``senses`` the ambiguous words they lack, too (`terms_senses`)."""
     shipped = shipped_terms(systems, languages, codes)
+    if not senses:
+        return shipped
     return [*shipped, *not_counted(sense_terms(systems, languages, codes), shipped)]
 
 
@@ -98,20 +104,20 @@ def _files(system: str, language: Language) -> list[tuple[Path, float]]:
 
 
 @cache
-def _list(system: str, language: Language) -> tuple[Term, ...]:
+def _list(system: str, language: Language, more: bool) -> tuple[Term, ...]:
     rows = [
         (normalise(system, value), wording, worth)
-        for path, worth in _files(system, language)
+        for path, worth in _files(system, language)[: None if more else 1]
         for value, wording in (
             line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()
         )
     ]
-    shared = Counter(tokens(wording) for _, wording, _ in rows)
+    shared = Counter(_words(wording) for _, wording, _ in rows)
     number: Counter[Code] = Counter()
     terms = []
     for code, wording, worth in rows:
         number[code] += 1
         rule = f"{code}:{language}:{number[code]}"
-        probability = worth / shared[tokens(wording)]
+        probability = worth / shared[_words(wording)]
         terms.append(Term(wording, code, "shipped", rule, probability, language, 0))
     return tuple(terms)

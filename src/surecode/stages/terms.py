@@ -33,7 +33,7 @@ from surecode.lexicon.documents import check_language, languages_of
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.scattered import ScatteredTerms
 from surecode.lexicon.term import Term
-from surecode.lexicon.terms_shipped import listed_terms, shipped_terms
+from surecode.lexicon.terms_shipped import listed_terms
 from surecode.lexicon.terms_table import table_terms
 from surecode.lexicon.terms_user import read_term_list
 from surecode.settings import Config
@@ -147,8 +147,9 @@ def _shipped(
     if not config.coder.wordings:
         return []
     codes = None if space is None else frozenset(space.codes)
-    terms = listed_terms if config.coder.senses == "decide" else shipped_terms
-    return terms(config.coder.wordings, languages_of(encounters) or None, codes)
+    languages = languages_of(encounters) or None
+    senses = config.coder.senses == "decide"
+    return listed_terms(config.coder.wordings, languages, codes, senses=senses)
 
 
 def _titles(config: Config, space: LabelSpace, encounters: Sequence[Encounter]) -> Titles | None:
