@@ -1,14 +1,14 @@
 """What each kind of feature of terms is worth, cross-validated inside train and tune; a table.
 
-    python scripts/term_ablation.py RUN_FOLDER [RUN_FOLDER ...] [--tagger]
+    python scripts/term_ablation.py RUN_FOLDER [RUN_FOLDER ...] [--tagger crf|network]
 
 A run folder is one of ``surecode prepare`` or later, with ``encounters.parquet``. Each fold of
 train and tune is read by terms of the other folds and weighed by what was learned of those; then
 again without one kind of feature, refitted. Micro-F1 is that of the best cut over all codes, the
 same for all encounters; MAP is over all encounters. Terms of the train split and of the lists that
-ship: no tables, no list of a user; with ``--tagger``, a tagger (``coder.tagger=crf``), and how many
-mentions it places exactly, whatever their codes. Calibrate and test are not read. The last line is
-one JSON object.
+ship: no tables, no list of a user; with ``--tagger``, one of that kind (``coder.tagger``), and how
+many mentions it places exactly, whatever their codes. Calibrate and test are not read. The last
+line is one JSON object.
 """
 
 from __future__ import annotations
@@ -100,7 +100,10 @@ def columns_without(kind: str | None) -> list[int]:
 
 
 def read_folds(
-    encounters: Sequence[Encounter], seed: int, listed: Sequence[Term] = (), tags: bool = False
+    encounters: Sequence[Encounter],
+    seed: int,
+    listed: Sequence[Term] = (),
+    kind: str | None = None,
 ) -> list[list[Found]]:
     """Each fold's encounters, found by terms (and a tagger) of the others and of shipped lists."""
     fold = folds_of([encounter.patient_id for encounter in encounters], FOLDS, seed)
@@ -111,7 +114,9 @@ def read_folds(
         counted = training_terms(some)
         all_terms = [*counted, *not_counted(listed, counted)]
         lexicon = Lexicon.build(all_terms, others=words_of(some)).hashed()
-        tagger = Tagger.learn(some) if tags else None
+        tagger = None
+        if kind is not None:
+            tagger = Tagger.learn(some, network=kind == "network", seed=seed)
         terms = Terms.learn(some, lexicon, no_tables, tagger=tagger)
         folds.append([find(e, terms) for e, at in zip(encounters, fold, strict=True) if at == k])
     return folds
@@ -181,7 +186,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--tagger", action="store_true", help="with a tagger")
+    parser.add_argument("--tagger", choices=["crf", "network"], help="with a tagger")
     words = parser.parse_args()
     figures: dict[str, dict[str, list[float]]] = {}
     for run in words.runs:

@@ -187,7 +187,7 @@ def test_a_missing_specialty_lists_the_choices(root: str) -> None:
             "coder: value error, a neural coder has no terms; set",
         ),
         ("coder.tagger=crf", "coder: value error, a neural coder has no tagger; set tagger=none"),
-        ("coder.tagger=bert", "coder.tagger: input should be 'none' or 'crf'"),
+        ("coder.tagger=bert", "coder.tagger: input should be 'none', 'crf' or 'network'"),
         ("coder.senses=drop", "coder.senses: input should be 'weigh' or 'decide'"),
         (
             "coder.senses=decide",

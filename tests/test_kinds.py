@@ -141,9 +141,10 @@ def test_a_coder_of_terms_alone(
     assert said.count("\n") == 1
 
 
-def _lost_similarity_is_told(bundle: Path, copy: Path) -> None:
+def _lost_is_told(bundle: Path, copy: Path, name: str) -> None:
+    """That a file of numbers is cut, empty or gone."""
     shutil.copytree(bundle, copy)
-    path = copy / "similarity.safetensors"
+    path = copy / f"{name}.safetensors"
     content = path.read_bytes()
     for changed in (content[:-40], b"", None):
         if changed is None:
@@ -154,18 +155,18 @@ def _lost_similarity_is_told(bundle: Path, copy: Path) -> None:
             load_trained(copy)
         assert "\n" not in str(caught.value)
     path.write_bytes(content)
-    assert load_trained(copy).hashes["similarity"]
+    assert load_trained(copy).hashes[name]
 
 
 def test_a_coder_of_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("own.csv").write_text("system,value,term\nICD-10-CM,I10,clinical history\n")
-    words = [*SMALL, "coder=hybrid", *ONE_LIST, "adapter=frozen", "coder.tagger=crf"]
+    words = [*SMALL, "coder=hybrid", *ONE_LIST, "adapter=frozen", "coder.tagger=network"]
     assert main(["run", *words, *EXACTLY]) == 0
     folder = the_run()
     card = (folder / "bundle" / "card.md").read_text(encoding="utf-8")
     said = "terms of train and tune and of 1 lists, similarity to wordings of codes"
-    assert f"hybrid; {said}, a tagger of words that people mark;" in card
+    assert f"hybrid; {said}, a tagger of words that people mark (network);" in card
     checked = figures("explain")
     assert checked["integrated_gradients_encounters"] > 0
     assert checked["completeness_gap_median"] < 0.01
@@ -178,7 +179,9 @@ def test_a_coder_of_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert coder.columns is not None
     assert coder.terms.titles is not None
     assert all(record["hashes"]["similarity"] for record in records)
-    _lost_similarity_is_told(folder / "bundle", tmp_path / "copy")
+    assert all(record["hashes"]["tagger"] for record in records)
+    for name in ("similarity", "tagger"):
+        _lost_is_told(folder / "bundle", tmp_path / f"no {name}", name)
     known = {(c.system, c.value) for k in coder.columns for c in [coder.label_space.codes[k]]}
     # The list's code is in no encounter: the terms know it and the network does not.
     assert ("ICD-10-CM", "I10") not in known

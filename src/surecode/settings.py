@@ -70,8 +70,8 @@ class CoderKindSettings(Settings):
     senses see as one voice, or the rules, which then propose the sense that they support and
     withhold codes at whose every place they see another.
     ``tagger`` learns what words people mark at all, whatever the code, by a conditional random
-    field; where annotators mark every mention, as those of CANTEMIST do, it finds where each begins
-    and ends.
+    field (crf), or by one and a network over words together; where annotators mark every mention,
+    as those of CANTEMIST do, it finds where each begins and ends.
     """
 
     kind: Literal["neural", "lexicon", "hybrid"]
@@ -82,7 +82,7 @@ class CoderKindSettings(Settings):
     similarity: Literal["none", "label_space", "tables"]
     denied: Literal["weigh", "withhold"]
     senses: Literal["weigh", "decide"]
-    tagger: Literal["none", "crf"]
+    tagger: Literal["none", "crf", "network"]
 
     @model_validator(mode="after")
     def _compares(self) -> CoderKindSettings:

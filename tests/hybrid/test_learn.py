@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from surecode.hybrid.candidates import candidates
 from surecode.hybrid.found import Terms, find
 from surecode.hybrid.learn import FOLDS, Learned, learn
 from surecode.hybrid.reader import TermReader
+from surecode.hybrid.tagger import Tagged, Tagger
 from surecode.hybrid.titles import Titles
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.terms_table import table_terms
@@ -53,7 +54,7 @@ def test_tunes_logits_are_the_same_whatever_the_encounters_gold(
     more: dict[str, object] = {
         "terms": {},
         "similarity": {"similar": titles},
-        "tagger": {"tags": True},
+        "tagger": {"tagger": "crf"},
     }[what]
     before = learned_of(corpus, **more)
     fold = folds_of([e.patient_id for e in corpus], FOLDS, 0)
@@ -96,7 +97,7 @@ def test_terms_of_the_encounters_own_annotation_do_not_read_it(
 def test_a_tagger_is_kept_with_the_reader(
     corpus: list[Encounter], learned: Learned, learned_of: Learn, space: LabelSpace
 ) -> None:
-    tagged = learned_of(corpus, tags=True)
+    tagged = learned_of(corpus, tagger="crf")
     assert tagged.reader.terms.tagger is not None
     assert learned.reader.terms.tagger is None
     again = TermReader.from_dict(json.loads(json.dumps(tagged.reader.to_dict())))
@@ -106,12 +107,44 @@ def test_a_tagger_is_kept_with_the_reader(
     assert before.logits.tobytes() != learned.reader(corpus[0], space).logits.tobytes()
 
 
+@pytest.mark.parametrize("kind", ["crf", "network"])
+def test_no_tagger_judges_an_encounter_that_taught_it(
+    corpus: list[Encounter], learned_of: Learn, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Nor, of a field, one of a fold that others are read without; all teach the one that ships."""
+    taught: list[tuple[Tagger, set[str]]] = []
+    judged: set[str] = set()
+    plain, read = Tagger.learn, Tagger.__call__
+
+    def learning(some: Sequence[Encounter], **_: object) -> Tagger | None:
+        tagger = plain(some)
+        assert tagger is not None
+        taught.append((tagger, {encounter.encounter_id for encounter in some}))
+        return tagger
+
+    def reading(self: Tagger, document: Document) -> Tagged:
+        name = document.document_id.rpartition("-")[0]
+        (teachers,) = [names for tagger, names in taught if tagger is self]
+        assert name not in teachers
+        judged.add(name)
+        return read(self, document)
+
+    monkeypatch.setattr(Tagger, "learn", learning)
+    monkeypatch.setattr(Tagger, "__call__", reading)
+    learned_of(corpus, tagger=kind)
+    everyone = {encounter.encounter_id for encounter in corpus}
+    assert judged == everyone
+    assert [names for _, names in taught].count(everyone) == 1
+    pairs = 0 if kind == "network" else FOLDS * (FOLDS - 1) // 2
+    assert len(taught) == FOLDS + pairs + 1
+
+
 def test_a_tagger_without_marks_to_learn_from_is_refused(
     corpus: list[Encounter], learned_of: Learn
 ) -> None:
     bare = [replace(encounter, evidence=()) for encounter in corpus]
     with pytest.raises(InputError, match=r"^tagger: no encounter .* set coder\.tagger=none$"):
-        learned_of(bare, tags=True)
+        learned_of(bare, tagger="crf")
 
 
 def test_the_same_patient_shares_a_fold(

@@ -158,11 +158,18 @@ def test_a_document_without_a_mark_teaches_nothing(corpus: list[Encounter], tagg
         {"weights": [[float("nan")] * 5]},
         {"steps": [[0.0] * 5] * 4},
         {"columns": None},
+        {"network": True},
+        {"network": None},
     ],
     ids=str,
 )
 def test_a_damaged_one_is_refused_in_one_line(change: dict[str, Any]) -> None:
-    whole = {"columns": [2], "weights": [[0.0] * 5], "steps": [[0.0] * 5] * 5}
+    whole = {
+        "columns": [2],
+        "weights": [[0.0] * 5],
+        "steps": [[0.0] * 5] * 5,
+        "network": False,
+    }
     assert Tagger.from_dict(whole)
     with pytest.raises(InputError, match=r"^tagger: damaged; run `surecode train` again$"):
         Tagger.from_dict(whole | change)

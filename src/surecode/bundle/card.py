@@ -126,7 +126,7 @@ def _coder(config: Config, pretraining_data: Sequence[str]) -> str:
     if config.coder.similarity != "none":
         terms += ", similarity to wordings of codes"
     if config.coder.tagger != "none":
-        terms += ", a tagger of words that people mark"
+        terms += f", a tagger of words that people mark ({config.coder.tagger})"
     if config.coder.denied == "withhold":
         terms += ", denied codes withheld"
     if config.coder.senses == "decide":

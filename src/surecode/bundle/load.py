@@ -31,6 +31,7 @@ from surecode.hybrid.reader import TermReader
 from surecode.hybrid.sentences import Embedder
 from surecode.hybrid.similarity import DescriptionSimilarity
 from surecode.hybrid.titles import Titles
+from surecode.hybrid.word_network import WordNetwork
 
 TRAIN = "run `surecode train` again, or fetch the bundle anew"
 CALIBRATE = "run `surecode calibrate` again, or fetch the bundle anew"
@@ -85,7 +86,9 @@ def load_trained(folder: Path, runtime: Runtime | None = None) -> Coder:
         network, model = _network(folder, settings, len(space), chosen)
     if settings.kind != "neural":
         titles = _titles(folder, settings)
-        terms = TermReader.from_dict(read_json(folder / layout.TERMS, TRAIN), titles)
+        tagger = folder / layout.TAGGER
+        words = WordNetwork.read(tagger) if tagger.exists() else None
+        terms = TermReader.from_dict(read_json(folder / layout.TERMS, TRAIN), titles, words)
         if (terms.joint is None) != (network is None) or not terms.is_whole:
             raise InputError(f"{folder / layout.TERMS}: is of another kind of coder; {TRAIN}")
     coder = _coder(folder, settings, network, label_space, chosen)
@@ -100,6 +103,8 @@ def load_trained(folder: Path, runtime: Runtime | None = None) -> Coder:
         hashes["terms"] = file_sha256(folder / layout.TERMS)
     if terms is not None and terms.titles is not None:
         hashes["similarity"] = file_sha256(folder / layout.SIMILARITY)
+    if (folder / layout.TAGGER).exists():
+        hashes["tagger"] = file_sha256(folder / layout.TAGGER)
     return replace(
         coder,
         hashes=hashes,

@@ -98,8 +98,8 @@ class Found:
     tagged: Mapping[str, Tagged]
 
 
-def find(encounter: Encounter, terms: Terms) -> Found:
-    """Look for the terms in an encounter."""
+def find(encounter: Encounter, terms: Terms, seen: Mapping[str, Tagged] | None = None) -> Found:
+    """Look for the terms in an encounter; ``seen`` is what their tagger says of it, if known."""
     places: defaultdict[Code, list[Place]] = defaultdict(list)
     reader = Reader(encounter)
     beside = _beside(encounter, reader, terms.lexicon, places)
@@ -113,7 +113,7 @@ def find(encounter: Encounter, terms: Terms) -> Found:
         apart,
         titles,
         dict(places),
-        tagged(terms.tagger, encounter),
+        tagged(terms.tagger, encounter) if seen is None else seen,
     )
 
 

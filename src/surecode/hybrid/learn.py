@@ -7,16 +7,19 @@ train, so only tune, where its logits are honest, teaches how far to trust it be
 
 Whoever calibrates on tune afterwards must not take the logits of the finished reader there, which
 saw tune's gold: :attr:`Learned.tune` has them from terms and weights that are learned anew without
-the encounter's fold, folds within folds. With a network one path is left: the seven weights of
-terms against the network come from other folds of tune, whose terms saw the encounter.
+the encounter's fold, folds within folds. Two paths are left, both where a network is: the seven
+weights of terms against the network come from other folds of tune, whose terms saw the encounter;
+and a tagger's network is learned without one fold, not without two, so the weights that an
+encounter is read by come from places of other folds that a tagger judged which saw the encounter.
 
 Legend: N encounters, K codes, n codes of the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +32,7 @@ from surecode.errors import InputError
 from surecode.hybrid.found import TABLES, Found, Terms, find
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.reader import TermReader, joint_features
-from surecode.hybrid.tagger import Tagger
+from surecode.hybrid.tagger import Tagged, Tagger, tagged
 from surecode.hybrid.titles import Near, Titles
 from surecode.hybrid.weights import Ground, Weights
 from surecode.hybrid.withholding import Withholding, withheld
@@ -40,6 +43,7 @@ from surecode.lexicon.terms_shipped import not_counted
 from surecode.lexicon.terms_training import training_terms, words_of
 
 FOLDS = 5
+TaggerKind = Literal["none", "crf", "network"]
 _FEWEST = 3  # folds within folds leave one to learn from
 
 
@@ -76,7 +80,7 @@ def learn(
     columns: Sequence[int] | None = None,
     similar: Titles | None = None,
     withholding: Withholding | None = None,
-    tags: bool = False,
+    tagger: TaggerKind = "none",
     seed: int = 0,
     progress: bool = False,
 ) -> Learned:
@@ -92,8 +96,8 @@ def learn(
         columns: the places ``[n]`` of the network's codes in the label space.
         similar: wordings to compare sentences with.
         withholding: what keeps a place from carrying a code; nothing by default.
-        tags: whether a tagger is learned, which says what words people mark at all.
-        seed: of the folds.
+        tagger: what kind is learned of what words people mark at all, if any.
+        seed: of the folds, and of what a tagger's network starts from.
         progress: show it.
 
     Raises:
@@ -107,7 +111,7 @@ def learn(
     listed = [term for term in own if term.source != "user"]
     if not any(encounter.code_set for encounter in encounters):
         raise InputError("lexicon: no encounter of train or tune has a code; give coded encounters")
-    if tags and not any(encounter.evidence for encounter in encounters):
+    if tagger != "none" and not any(encounter.evidence for encounter in encounters):
         raise InputError(
             "tagger: no encounter of train or tune has marked evidence; mark some, or set "
             "coder.tagger=none"
@@ -120,8 +124,12 @@ def learn(
         counted = training_terms(some)
         all_terms = [*counted, *given, *not_counted(listed, counted)]
         lexicon = Lexicon.build(all_terms, others=words_of(some)).hashed()
-        tagger = Tagger.learn(some) if tags else None
-        return Terms.learn(some, lexicon, table, titles, tagger)
+        return Terms.learn(some, lexicon, table, titles)
+
+    def taught(some: Sequence[Encounter]) -> Tagger | None:
+        if tagger == "none":
+            return None
+        return Tagger.learn(some, network=tagger == "network", seed=seed)
 
     near = {} if similar is None else _near(encounters, similar, progress)
     with tqdm(
@@ -131,7 +139,8 @@ def learn(
         disable=not progress,
         leave=False,
     ) as shown:
-        read = _Read(folds, learned, shown.update, similar, near)
+        nested = tagger != "network"  # folds within folds would take three times as long
+        read = _Read(folds, learned, taught, nested, shown.update, similar, near)
         if not any(
             found.beside or found.apart or found.titles for k in folds for found in read.found(k)
         ):
@@ -142,7 +151,8 @@ def learn(
         weights = read.weights()
         # Where no encounter has a sentence to compare, nothing was learned of it.
         titles_read = None if weights.likeness is None else similar
-        reader = TermReader(read.terms(), weights, titles=titles_read, withholding=withholding)
+        terms = replace(read.terms(), tagger=taught(encounters))
+        reader = TermReader(terms, weights, titles=titles_read, withholding=withholding)
         inside = {encounter.encounter_id for encounter in tune}
         rows = [row for k in sorted(folds) for row in _rows(read, k, inside, space, withholding)]
     logits = {row.encounter.encounter_id: row.alone for row in rows}
@@ -163,6 +173,8 @@ class _Read:
         self,
         folds: Mapping[int, Sequence[Encounter]],
         learned: Callable[[Sequence[Encounter]], Terms],
+        taught: Callable[[Sequence[Encounter]], Tagger | None],
+        nested: bool,
         done: Callable[[], object],
         similar: Titles | None,
         near: Mapping[str, Near],
@@ -171,17 +183,34 @@ class _Read:
         self.near = near
         self._described = None if similar is None else similar.similarity
         self._learned = learned
+        self._taught = taught
+        self._nested = nested
         self._done = done
         self._terms: dict[frozenset[int], Terms] = {}
         self._found: dict[int, list[Found]] = {}
+        self._taggers: dict[frozenset[int], Tagger | None] = {}
+        self._tagged: dict[tuple[int, frozenset[int]], list[Mapping[str, Tagged]]] = {}
 
     def terms(self, *without: int) -> Terms:
         """Terms of all folds but some."""
         key = frozenset(without)
         if key not in self._terms:
-            some = [e for k, fold in self.folds.items() if k not in key for e in fold]
-            self._terms[key] = self._learned(some)
+            self._terms[key] = self._learned(self._others(key))
         return self._terms[key]
+
+    def tagged(self, k: int, *without: int) -> list[Mapping[str, Tagged]]:
+        """What a tagger says of each encounter of a fold; none of it taught the tagger."""
+        unseen = frozenset((k, *without)) if self._nested else frozenset((k,))
+        if unseen not in self._taggers:
+            self._taggers[unseen] = self._taught(self._others(unseen))
+        key = k, unseen
+        if key not in self._tagged:
+            tagger = self._taggers[unseen]
+            self._tagged[key] = [tagged(tagger, encounter) for encounter in self.folds[k]]
+        return self._tagged[key]
+
+    def _others(self, without: Collection[int]) -> list[Encounter]:
+        return [e for k, fold in self.folds.items() if k not in without for e in fold]
 
     def found(self, k: int, *without: int) -> list[Found]:
         """What is found in a fold by terms without it, and without some others."""
@@ -189,8 +218,8 @@ class _Read:
             return self._found[k]
         terms = self.terms(k, *without)
         found = []
-        for encounter in self.folds[k]:
-            found.append(find(encounter, terms))
+        for encounter, seen in zip(self.folds[k], self.tagged(k, *without), strict=True):
+            found.append(find(encounter, terms, seen))
             self._done()
         if not without:
             self._found[k] = found

@@ -30,6 +30,7 @@ from surecode.hybrid.tagger import Tagger
 from surecode.hybrid.titles import Near, Titles
 from surecode.hybrid.weights import Ground, Weights
 from surecode.hybrid.withholding import Withholding, withheld
+from surecode.hybrid.word_network import WordNetwork
 from surecode.lexicon.lexicon import Lexicon
 
 JOINT = (
@@ -153,7 +154,7 @@ class TermReader:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values but for ``titles``; the lexicon must be hashed."""
+        """Plain JSON values but for ``titles`` and a tagger's network; the lexicon is hashed."""
         return {
             "lexicon": self.terms.lexicon.to_dict(),
             "tables": self.terms.tables.to_dict(),
@@ -165,7 +166,9 @@ class TermReader:
         }
 
     @classmethod
-    def from_dict(cls, values: Any, titles: Titles | None = None) -> TermReader:
+    def from_dict(
+        cls, values: Any, titles: Titles | None = None, network: WordNetwork | None = None
+    ) -> TermReader:
         """The inverse of :meth:`to_dict`; raises `InputError` on anything else."""
         try:
             lexicon, tables = (Lexicon.from_dict(values[name]) for name in ("lexicon", "tables"))
@@ -177,7 +180,7 @@ class TermReader:
                     lexicon,
                     tables,
                     Statistics.from_dict(values["statistics"]),
-                    tagger=None if tagger is None else Tagger.from_dict(tagger),
+                    tagger=None if tagger is None else Tagger.from_dict(tagger, network),
                 ),
                 weights,
                 None if joint is None else LinearModel.from_dict(joint, len(JOINT)),

@@ -66,12 +66,27 @@ class TaggedWords:
                 first = n + 1
         return tuple(found)
 
+    @cached_property
+    def folded(self) -> list[str]:
+        """The words without accents and in lower case."""
+        return [fold(word) for word in self.words]
+
+    @cached_property
+    def written(self) -> list[str]:
+        """The words as they stand in the text, their accents not apart."""
+        return [
+            normalize("NFC", self._text[start:end])
+            for start, end in zip(self.starts, self.ends, strict=True)
+        ]
+
+    @cached_property
+    def shapes(self) -> list[str]:
+        """Kinds of characters of the words, each run once: "Ki67" is "Aa0"."""
+        return list(map(_shape, self.written))
+
     def rows(self) -> sparse.csr_matrix:
         """Names of what stands at each word and around, hashed ``[n, 2^20]``: 1 or 0."""
-        folded = [fold(word) for word in self.words]
-        shapes = [
-            _shape(self._text[start:end]) for start, end in zip(self.starts, self.ends, strict=True)
-        ]
+        folded, shapes = self.folded, self.shapes
         rows = hashed(
             (
                 [*_spelled(word, shapes[n]), *_beside(n, folded, shapes)]
@@ -123,10 +138,8 @@ def _spelled(word: str, shape: str) -> Iterator[str]:
 
 
 def _shape(word: str) -> str:
-    """Kinds of characters, each run once: "Ki67" is "Aa0"."""
     kinds = "".join(
-        "0" if c.isdigit() else "A" if c.isupper() else "a" if c.isalpha() else c
-        for c in normalize("NFC", word)
+        "0" if c.isdigit() else "A" if c.isupper() else "a" if c.isalpha() else c for c in word
     )
     return _RUN.sub(r"\1", kinds)
 

@@ -3,8 +3,8 @@
 Terms find what was marked elsewhere; where a mention begins and ends is also told by the words
 around: "adenocarcinoma de células claras estadio IV" is one, though the term in it is one word. A
 linear-chain conditional random field (Lafferty et al. 2001) gives each stretch of words a chance
-that people mark exactly it. CRFsuite fits it (Okazaki 2007); what is kept of it are numbers, and no
-word of the texts.
+that people mark exactly it. CRFsuite fits it (Okazaki 2007); the scores of a network
+(`word_network`) may be added to its own. What is kept are numbers, and no word of the texts.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from surecode.hybrid.tagged_words import (
     TaggedWords,
     as_labels,
 )
+from surecode.hybrid.word_network import WordNetwork
 from surecode.lexicon.tokens import place_of
 
 # Of the fitting: weights of the absolute and squared penalty, steps, and the fewest words that have
@@ -52,6 +53,9 @@ _FITTING = {
 }
 _DIGITS = 4  # of a weight, behind the point
 _LEAST = 0.2  # of the chance of a stretch; less is no mention
+# Of the network's scores beside the field's: the logarithmic pool of both chances. From .6 to .8 F1
+# is within .005 on a quarter of train and tune of CANTEMIST that the rest was learned without.
+_POOLED = 0.75
 # A step that no mention takes: its first word is followed by another of it, its last by none.
 _NEVER = -30.0
 
@@ -135,18 +139,27 @@ class Tagged:
 
 @dataclass(frozen=True)
 class Tagger:
-    """Weights ``[n, 5]`` of hashed ``columns`` ``[n]``, and of steps of labels ``[5, 5]``."""
+    """Weights ``[n, 5]`` of hashed ``columns`` ``[n]``, and of steps of labels ``[5, 5]``.
+
+    ``network`` scores the words as well, where one was learned.
+    """
 
     columns: tuple[int, ...]
     weights: tuple[tuple[float, ...], ...]
     steps: tuple[tuple[float, ...], ...]
+    network: WordNetwork | None = None
 
     @classmethod
-    def learn(cls, encounters: Sequence[Encounter]) -> Tagger | None:
-        """Learn from the documents that people marked anything in; None where there are none."""
+    def learn(
+        cls, encounters: Sequence[Encounter], *, network: bool = False, seed: int = 0
+    ) -> Tagger | None:
+        """Learn from the documents that people marked anything in; None where there are none.
+
+        With ``network`` one is learned beside, from numbers drawn by ``seed``.
+        """
         trainer = pycrfsuite.Trainer(algorithm="lbfgs", verbose=False)
         trainer.set_params(_FITTING)
-        some = False
+        marked = []
         for encounter in encounters:
             for document in encounter.documents:
                 words = TaggedWords(document)
@@ -156,8 +169,8 @@ class Tagger:
                 rows = _rows(words.rows())
                 for first, behind in words.sentences:
                     trainer.append(rows[first:behind], [LABELS[k] for k in labels[first:behind]])
-                some = True
-        if not some:
+                marked.append((words, labels))
+        if not marked:
             return None
         with tempfile.TemporaryDirectory() as folder:
             path = str(Path(folder) / "tagger")
@@ -183,6 +196,7 @@ class Tagger:
                 )
                 for a in range(len(LABELS))
             ),
+            WordNetwork.learn(marked, seed) if network else None,
         )
 
     def __call__(self, document: Document) -> Tagged:
@@ -190,10 +204,12 @@ class Tagger:
         words = TaggedWords(document)
         # A sparse product adds up row by row, so no word's sum depends on what stands beside it.
         scores = (words.rows() @ self._weights).toarray()
+        by_sentence = [scores[first:behind] for first, behind in words.sentences]
         steps = np.array(self.steps)
-        return Tagged(
-            words, [Chain.of(scores[first:behind], steps) for first, behind in words.sentences]
-        )
+        if self.network is not None:
+            steps = _pooled(steps, self.network.steps)
+            by_sentence = list(map(_pooled, by_sentence, self.network(words)))
+        return Tagged(words, [Chain.of(some, steps) for some in by_sentence])
 
     @cached_property
     def _weights(self) -> sparse.csr_matrix:
@@ -205,25 +221,28 @@ class Tagger:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Plain JSON values but for ``network``."""
         return {
             "columns": list(self.columns),
             "weights": [list(row) for row in self.weights],
             "steps": [list(row) for row in self.steps],
+            "network": self.network is not None,
         }
 
     @classmethod
-    def from_dict(cls, values: Any) -> Tagger:
+    def from_dict(cls, values: Any, network: WordNetwork | None = None) -> Tagger:
         """The inverse of :meth:`to_dict`; raises `InputError` on anything else."""
         try:
             read = cls(
                 tuple(map(int, values["columns"])),
                 tuple(tuple(map(float, row)) for row in values["weights"]),
                 tuple(tuple(map(float, row)) for row in values["steps"]),
+                network,
             )
             numbers = [number for row in (*read.weights, *read.steps) for number in row]
             sound = (
-                len(read.columns) == len(read.weights)
+                values["network"] is (network is not None)
+                and len(read.columns) == len(read.weights)
                 and all(a < b for a, b in pairwise(read.columns))
                 and all(0 <= column < COLUMNS for column in read.columns)
                 and {len(row) for row in (*read.weights, *read.steps)} == {len(LABELS)}
@@ -235,6 +254,11 @@ class Tagger:
         if not sound:
             raise InputError("tagger: damaged; run `surecode train` again")
         return read
+
+
+def _pooled(field: NDArray[np.float64], network: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores of both, weighed."""
+    return (1.0 - _POOLED) * field + _POOLED * network
 
 
 def tagged(tagger: Tagger | None, encounter: Encounter) -> Mapping[str, Tagged]:

@@ -100,7 +100,7 @@ def learn_terms(
         withholding=Withholding(
             denied=config.coder.denied == "withhold", senses=config.coder.senses == "decide"
         ),
-        tags=config.coder.tagger != "none",
+        tagger=config.coder.tagger,
         seed=config.seed,
         progress=config.trainer.progress,
     )
@@ -109,6 +109,11 @@ def learn_terms(
         (folder.bundle / layout.SIMILARITY).unlink(missing_ok=True)
     else:
         titles.similarity.write(folder.bundle / layout.SIMILARITY)
+    tagger = learned.reader.terms.tagger
+    if tagger is None or tagger.network is None:
+        (folder.bundle / layout.TAGGER).unlink(missing_ok=True)
+    else:
+        tagger.network.write(folder.bundle / layout.TAGGER)
     rows = [
         {"encounter_id": name, "logits": logits.tolist()} for name, logits in learned.tune.items()
     ]
