@@ -55,7 +55,7 @@ _DIGITS = 3  # of a score, behind the point: the last bits depend on the machine
 Known = tuple[NDArray[np.int64], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WordNetwork:
     """The spellings that are known, each sorted hashes, and networks whose mean is the score."""
 
@@ -74,12 +74,15 @@ class WordNetwork:
             for (words, labels), rows in zip(documents, told, strict=True)
             for first, behind in words.sentences
         ]
+        vectors = word_vectors(
+            [rows[:, 0] - 1 for rows in told], len(known[0]), _SPELLINGS[0][1], seed
+        )
         members = []
         with torch.random.fork_rng(devices=[]):
             for k in range(_MEMBERS):
                 torch.manual_seed(seed * _MEMBERS + k)
                 module = _Module([len(each) for each in known])
-                module.start_words([rows[:, 0] - 1 for rows in told], seed)
+                module.start_words(vectors)
                 averaged = _fit(module, sentences, np.random.default_rng([seed, k]))
                 members.append(averaged.eval())
         return cls(known, tuple(members))
@@ -159,11 +162,10 @@ class _Module(nn.Module):
         never = (inside[:, None] != follows[None, :]).float() * _NEVER
         self.register_buffer("never", never, persistent=False)
 
-    def start_words(self, texts: Sequence[NDArray[np.int64]], seed: int) -> None:
-        """Let words that stand among like words start alike; ``texts`` are known words or -1."""
+    def start_words(self, vectors: NDArray[np.float32]) -> None:
+        """Let words that stand among like words start alike; ``vectors`` are of the known ones."""
         table = self.tables[0]
         assert isinstance(table, nn.Embedding)
-        vectors = word_vectors(texts, table.num_embeddings - 1, table.embedding_dim, seed)
         with torch.no_grad():
             table.weight[1:] = torch.from_numpy(vectors * _LENGTH)
 
