@@ -35,6 +35,15 @@ class SyntheticSettings(Settings):
     split: Split = "test"
 
 
+class ShortNotesSettings(Settings):
+    """Lines with ICD-10-CM codes that were written for the project."""
+
+    source: Literal["short_notes"]
+    shares: Shares
+    maximum_characters: int = Field(ge=1)
+    split: Split = "test"
+
+
 class CodiespSettings(Settings):
     """CodiEsp: Spanish clinical cases with ICD-10-CM and ICD-10-PCS codes."""
 
@@ -114,6 +123,7 @@ class MdaceSettings(RestrictedSettings):
 
 DataSettings = Annotated[
     SyntheticSettings
+    | ShortNotesSettings
     | CodiespSettings
     | CantemistSettings
     | TableSettings

@@ -83,7 +83,7 @@ def render_card(
         "- It knows no code outside its label space and no specialty but its own.",
         "- Evidence shows what the coder used, not clinical truth.",
         "- Synthetic data say nothing about real notes."
-        if config.data.source == "synthetic"
+        if config.data.source in ("synthetic", "short_notes")
         else "- Figures hold for data like those named above.",
     ]
     return "\n".join(lines) + "\n"

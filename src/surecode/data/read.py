@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from surecode.data.sources import cantemist, codiesp, mdace, mimic3, mimic4, synthetic, table
+from surecode.data.sources import (
+    cantemist,
+    codiesp,
+    mdace,
+    mimic3,
+    mimic4,
+    short_notes,
+    synthetic,
+    table,
+)
 from surecode.data.splits import KEEP, Assignment, Sourced, assign, assign_official, select
 from surecode.data.table import check_encounters
 from surecode.encounter import Encounter, Split
@@ -18,6 +27,7 @@ from surecode.source_settings import (
     Mimic3Settings,
     Mimic4Settings,
     RestrictedSettings,
+    ShortNotesSettings,
     SyntheticSettings,
     TableSettings,
 )
@@ -78,6 +88,8 @@ def _items(data: DataSettings, specialty: SpecialtySettings) -> list[Sourced]:
                 end=data.end,
             )
             return [Sourced(encounter, encounter.patient_id) for encounter in encounters]
+        case ShortNotesSettings():
+            return [Sourced(encounter, encounter.patient_id) for encounter in short_notes.read()]
         case CodiespSettings():
             return list(codiesp.read(data.root, data.language, data.kinds))
         case CantemistSettings():
@@ -109,6 +121,8 @@ def _name(data: DataSettings) -> str:
     match data:
         case SyntheticSettings():
             return f"synthetic, difficulty {data.difficulty:g}"
+        case ShortNotesSettings():
+            return "short notes (synthetic, written), en"
         case CodiespSettings():
             return f"CodiEsp v4, {data.language}"
         case CantemistSettings():
