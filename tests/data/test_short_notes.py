@@ -68,10 +68,10 @@ def test_every_code_may_be_billed_on_the_day_of_the_note() -> None:
 def test_notes_are_many_and_differ() -> None:
     notes = list(short_notes.read())
     texts = Counter(tokens(note.documents[0].text) for note in notes)
-    assert len(notes) >= 600
+    assert len(notes) >= 2000
     assert max(texts.values()) == 1
     codes: Counter[Code] = Counter(code for note in notes for code in note.code_set)
-    assert len(codes) >= 500
+    assert len(codes) >= 1000
     assert 0.03 <= sum(not note.codes for note in notes) / len(notes) <= 0.2
 
 
