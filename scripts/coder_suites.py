@@ -1,8 +1,10 @@
 """Code the negation and the word-sense suite with a coder and print what it made of them.
 
-    python scripts/coder_suites.py MODEL_OR_BUNDLE [--language es] [--batch 2] [--day 2026-03-31]
+    python scripts/coder_suites.py MODEL_OR_BUNDLE [--language es] [--batch 1] [--half held_out]
+        [--day 2026-03-31]
 
-MODEL_OR_BUNDLE is what `surecode.load` takes: a bundle's folder or models:/NAME@ALIAS. ``assigned``
+MODEL_OR_BUNDLE is what `surecode.load` takes: a bundle's folder or models:/NAME@ALIAS. ``--batch``
+and ``--half`` choose among the pairs of word senses. ``assigned``
 counts every code that a note gets, ``automatic`` only those of notes that no person would see, on
 the given day (today by default). A wrong code is, in the word-sense suite, the code of the other
 sense; in the negation suite, a code that the affirmed text got on the mention and the other text
@@ -64,13 +66,17 @@ def once(code: Recorded) -> Recorded:
 
 
 def word_senses(
-    code: Recorded, known: frozenset[Code], language: negation_suite.Language, batch: int | None
+    code: Recorded,
+    known: frozenset[Code],
+    language: negation_suite.Language,
+    batch: int | None,
+    half: str | None = None,
 ) -> list[dict[str, Any]]:
     """One row per view: `surecode.evaluation.word_sense_suite.measure` and the reviews."""
     pairs = [
         pair
         for pair in word_sense_suite.word_sense_suite(language)
-        if batch is None or pair.batch == batch
+        if batch in (None, pair.batch) and half in (None, pair.half)
     ]
     notes = dict.fromkeys(note for pair in pairs for note in (pair.note_a, pair.note_b))
     reviews = sum(code(note).route == "review" for note in notes)
@@ -136,6 +142,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("source")
     parser.add_argument("--language", choices=negation_suite.LANGUAGES, action="append")
     parser.add_argument("--batch", type=int, choices=word_sense_suite.BATCHES)
+    parser.add_argument("--half", choices=["seen", "held_out"])
     parser.add_argument("--day", type=date.fromisoformat, default=date.today())
     arguments = parser.parse_args(words)
     try:
@@ -145,7 +152,7 @@ def main(words: list[str] | None = None) -> int:
         kinds: list[dict[str, Any]] = []
         for language in arguments.language or negation_suite.LANGUAGES:
             known = frozenset(coder.label_space.codes)
-            senses += word_senses(code, known, language, arguments.batch)
+            senses += word_senses(code, known, language, arguments.batch, arguments.half)
             kinds += negations(code, language)
     except InputError as error:
         print(error, file=sys.stderr)

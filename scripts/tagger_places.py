@@ -12,33 +12,41 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from surecode.data import table
 from surecode.encounter import Encounter
 from surecode.evaluation.mention_score import MentionScore
-from surecode.hybrid.tagger import Tagger
+from surecode.hybrid.tagger import Tagged, Tagger, tagged
 
 _LEAST = 0.5
 
 
-def placed(encounters: Sequence[Encounter], tagger: Tagger) -> MentionScore:
-    """Of the mentions that people marked and those that the tagger sees, how many are the same."""
-    right = seen = marked = 0
-    for encounter in encounters:
+def placed(
+    seen: Iterable[tuple[Encounter, Mapping[str, Tagged]]], least: float = 0.0
+) -> MentionScore:
+    """Of the mentions that people marked and those that a tagger sees, how many are the same.
+
+    Args:
+        seen: encounters, and what the tagger says of their documents, by id; of mentions that
+            overlap the likelier one counts.
+        least: chance of a mention that counts.
+    """
+    right = found = marked = 0
+    for encounter, tagged_documents in seen:
         gold = {
             (spans[0].document_id, min(s.start for s in spans), max(s.end for s in spans))
             for _, spans in encounter.mentions
         }
         said = {
-            (document.document_id, mention.start, mention.end)
-            for document in encounter.documents
-            for mention in tagger(document).likeliest
-            if mention.chance >= _LEAST
+            (document, mention.start, mention.end)
+            for document, one in tagged_documents.items()
+            for mention in one.likeliest
+            if mention.chance >= least
         }
-        right, seen, marked = right + len(gold & said), seen + len(said), marked + len(gold)
-    return MentionScore.of(right, seen, marked)
+        right, found, marked = right + len(gold & said), found + len(said), marked + len(gold)
+    return MentionScore.of(right, found, marked)
 
 
 def main() -> None:
@@ -57,7 +65,7 @@ def main() -> None:
         learned = time.perf_counter()
         if tagger is None:
             raise SystemExit(f"{words.run}: nothing is marked in train; give marked encounters")
-        score = placed(tune, tagger)
+        score = placed(((one, tagged(tagger, one)) for one in tune), _LEAST)
         read = time.perf_counter() - learned
         print(
             f"| {kind} | {score.precision:.3f} | {score.recall:.3f} | {score.f1:.3f} "

@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tagger_places import placed
 
 from surecode.calibration.folds import folds_of
 from surecode.data import table
 from surecode.encounter import Code, Encounter
-from surecode.evaluation.mention_score import MentionScore
 from surecode.evaluation.metrics import mean_average_precision
 from surecode.hybrid.candidates import FEATURES, candidates
 from surecode.hybrid.found import Found, Terms, find
@@ -33,7 +33,7 @@ from surecode.hybrid.learn import FOLDS
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.marks import Marks
 from surecode.hybrid.sites import Sites
-from surecode.hybrid.tagger import Tagger
+from surecode.hybrid.tagger import Tagged, Tagger, tagged
 from surecode.lexicon.documents import languages_of
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.term import Term
@@ -99,13 +99,29 @@ def columns_without(kind: str | None) -> list[int]:
     return [place for place in range(len(FEATURES)) if place not in gone]
 
 
+def tagged_folds(
+    encounters: Sequence[Encounter], seed: int, kind: str | None
+) -> dict[str, Mapping[str, Tagged]]:
+    """What a tagger of the other folds says of each encounter, by id; nothing without a kind."""
+    if kind is None:
+        return {encounter.encounter_id: {} for encounter in encounters}
+    fold = folds_of([encounter.patient_id for encounter in encounters], FOLDS, seed)
+    seen = {}
+    for k in range(FOLDS):
+        some = [e for e, at in zip(encounters, fold, strict=True) if at != k]
+        tagger = Tagger.learn(some, network=kind == "network", seed=seed)
+        own = [e for e, at in zip(encounters, fold, strict=True) if at == k]
+        seen |= {e.encounter_id: tagged(tagger, e) for e in own}
+    return seen
+
+
 def read_folds(
     encounters: Sequence[Encounter],
     seed: int,
-    listed: Sequence[Term] = (),
-    kind: str | None = None,
+    listed: Sequence[Term],
+    seen: Mapping[str, Mapping[str, Tagged]],
 ) -> list[list[Found]]:
-    """Each fold's encounters, found by terms (and a tagger) of the others and of shipped lists."""
+    """Each fold's encounters, found by terms of the others and of lists; `tagged_folds` beside."""
     fold = folds_of([encounter.patient_id for encounter in encounters], FOLDS, seed)
     no_tables = Lexicon.build([]).hashed()
     folds = []
@@ -114,11 +130,9 @@ def read_folds(
         counted = training_terms(some)
         all_terms = [*counted, *not_counted(listed, counted)]
         lexicon = Lexicon.build(all_terms, others=words_of(some)).hashed()
-        tagger = None
-        if kind is not None:
-            tagger = Tagger.learn(some, network=kind == "network", seed=seed)
-        terms = Terms.learn(some, lexicon, no_tables, tagger=tagger)
-        folds.append([find(e, terms) for e, at in zip(encounters, fold, strict=True) if at == k])
+        terms = Terms.learn(some, lexicon, no_tables)
+        own = [e for e, at in zip(encounters, fold, strict=True) if at == k]
+        folds.append([find(e, terms, seen[e.encounter_id]) for e in own])
     return folds
 
 
@@ -161,26 +175,6 @@ def measured(folds: Sequence[Sequence[Proposed]], columns: Sequence[int]) -> tup
     return float(f1[last].max()), mean_average_precision(gold, ranked)
 
 
-def mentions_placed(folds: Sequence[Sequence[Found]]) -> MentionScore:
-    """How many mentions a tagger of the other folds places exactly; of overlapping ones the best.
-
-    A mention in pieces is taken from its first to its last character.
-    """
-    right = seen = marked = 0
-    for found in (one for fold in folds for one in fold):
-        gold = {
-            (spans[0].document_id, min(s.start for s in spans), max(s.end for s in spans))
-            for _, spans in found.encounter.mentions
-        }
-        said = {
-            (document, mention.start, mention.end)
-            for document, tagged in found.tagged.items()
-            for mention in tagged.likeliest
-        }
-        right, seen, marked = right + len(gold & said), seen + len(said), marked + len(gold)
-    return MentionScore.of(right, seen, marked)
-
-
 def main() -> None:
     """Print the table of each run."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -196,7 +190,8 @@ def main() -> None:
             if encounter.split in ("train", "tune")
         ]
         lists = lists_for(encounters)
-        folds = read_folds(encounters, words.seed, lists.pop("everything"), words.tagger)
+        seen = tagged_folds(encounters, words.seed, words.tagger)
+        folds = read_folds(encounters, words.seed, lists.pop("everything"), seen)
         full = proposed(folds, with_marks=True)
         rows = {"everything": measured(full, columns_without(None))}
         for kind in KINDS:
@@ -204,7 +199,7 @@ def main() -> None:
             some = proposed(folds, with_marks=False) if kind == "words around a place" else full
             rows[f"without {kind}"] = measured(some, columns_without(kind))
         if words.tagger:
-            score = mentions_placed(folds)
+            score = placed((encounter, seen[encounter.encounter_id]) for encounter in encounters)
             print(
                 f"\ntagger: mentions placed exactly: precision {score.precision:.3f}, recall "
                 f"{score.recall:.3f}, F1 {score.f1:.3f}"
@@ -213,7 +208,7 @@ def main() -> None:
             some = proposed(untagged, with_marks=True)
             rows["without the tagger"] = measured(some, columns_without(None))
         for name, listed in lists.items():
-            other = read_folds(encounters, words.seed, listed, words.tagger)
+            other = read_folds(encounters, words.seed, listed, seen)
             rows[name] = measured(proposed(other, with_marks=True), columns_without(None))
         print(f"\n{run.parent.name}: {len(encounters)} encounters of train and tune\n")
         print("| features | micro-F1 | difference | MAP | difference |\n|---|--:|--:|--:|--:|")

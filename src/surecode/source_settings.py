@@ -134,6 +134,11 @@ DataSettings = Annotated[
 ]
 
 
+def is_synthetic(data: DataSettings) -> bool:
+    """Whether no patient stands behind a source's encounters."""
+    return isinstance(data, SyntheticSettings | ShortNotesSettings)
+
+
 def restriction(data: DataSettings) -> str | None:
     """The licence that forbids publishing what is learned from a source, or None."""
     return data.restricted if isinstance(data, RestrictedSettings) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -95,6 +96,44 @@ def titles(space: LabelSpace) -> Titles:
     texts = [official_wordings(code) for code in space.codes]
     similarity = DescriptionSimilarity.build(space.codes, texts, embed, embed.encoder)
     return Titles(similarity, embed)
+
+
+@pytest.fixture(scope="session")
+def kinds() -> tuple[str, ...]:
+    """Tumours of `tumours`."""
+    return ("adenocarcinoma", "carcinoma", "sarcoma", "linfoma", "melanoma", "glioma", "timoma")
+
+
+@pytest.fixture(scope="session")
+def tumours(encounter_of: Callable[..., Encounter], kinds: tuple[str, ...]) -> list[Encounter]:
+    """40 encounters in Spanish whose mentions the words around tell, as they tell what is none."""
+    draw = random.Random(0)
+    return [_tumours(number, draw, encounter_of, kinds) for number in range(40)]
+
+
+def _tumours(
+    number: int,
+    draw: random.Random,
+    encounter_of: Callable[..., Encounter],
+    kinds: tuple[str, ...],
+) -> Encounter:
+    code = Code("ICD-O-3", "8140/3")
+    text, evidence = "Anamnesis.\n", []
+    for _ in range(3):
+        kind = draw.choice(kinds)
+        words = f"{kind} {draw.choice(['pobremente diferenciado', 'de alto grado', ''])}".strip()
+        if draw.random() < 0.3:
+            text += f"Se explica el protocolo de {kind} del centro.\n"
+        text += "El paciente presenta un "
+        span = Span("d0", len(text), len(text) + len(words))
+        evidence.append(Evidence(code, span, len(evidence)))
+        text += f"{words} en el control.\n"
+    return replace(
+        encounter_of(text, encounter_id=f"e{number}"),
+        patient_id=f"p{number}",
+        codes=(GoldCode(code, 1),),
+        evidence=tuple(evidence),
+    )
 
 
 Learn = Callable[..., Learned]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,35 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from surecode.encounter import Code, Document, Encounter, Evidence, GoldCode, Span
+from surecode.encounter import Document, Encounter
 from surecode.errors import InputError
 from surecode.hybrid.chain import Chain
 from surecode.hybrid.tagged_words import LABELS, OUTSIDE, SINGLE, TaggedWords
 from surecode.hybrid.tagger import Tagger
 from surecode.hybrid.word_network import WordNetwork, surprise
 
-Build = Callable[..., Encounter]
-TUMOUR = Code("ICD-O-3", "8140/3")
-KINDS = ("adenocarcinoma", "carcinoma", "sarcoma", "linfoma", "melanoma", "glioma", "timoma")
-
-
-def _encounter(number: int, draw: random.Random, encounter_of: Build) -> Encounter:
-    kind, other = draw.sample(KINDS, 2)
-    words = f"{kind} {draw.choice(['pobremente diferenciado', 'de alto grado'])}"
-    text = f"Se explica el protocolo de {other} del centro.\nEl paciente presenta un "
-    span = Span("d0", len(text), len(text) + len(words))
-    return replace(
-        encounter_of(f"{text}{words} en el control.\n", encounter_id=f"e{number}"),
-        patient_id=f"p{number}",
-        codes=(GoldCode(TUMOUR, 1),),
-        evidence=(Evidence(TUMOUR, span, 0),),
-    )
-
 
 @pytest.fixture(scope="module")
-def corpus(encounter_of: Build) -> list[Encounter]:
-    draw = random.Random(0)
-    return [_encounter(number, draw, encounter_of) for number in range(40)]
+def corpus(tumours: list[Encounter]) -> list[Encounter]:
+    return tumours
 
 
 @pytest.fixture(scope="module")
@@ -106,12 +86,12 @@ def test_a_sentence_is_scored_the_same_whatever_was_read_before(network: WordNet
 
 
 def test_what_is_learned_holds_no_word_and_comes_back(
-    network: WordNetwork, corpus: list[Encounter], tmp_path: Path
+    network: WordNetwork, corpus: list[Encounter], kinds: tuple[str, ...], tmp_path: Path
 ) -> None:
     path = tmp_path / "tagger.safetensors"
     network.write(path)
     kept = path.read_bytes()
-    assert not any(kind.encode() in kept for kind in KINDS)
+    assert not any(kind.encode() in kept for kind in kinds)
     again = WordNetwork.read(path)
     words = TaggedWords(corpus[0].documents[0])
     for one, other in zip(network(words), again(words), strict=True):

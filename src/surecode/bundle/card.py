@@ -8,7 +8,7 @@ from typing import Any
 from surecode.calibration.certificate import Certificate
 from surecode.codes.systems import system_of
 from surecode.settings import Config
-from surecode.source_settings import restriction
+from surecode.source_settings import is_synthetic, restriction
 
 
 def render_card(
@@ -83,7 +83,7 @@ def render_card(
         "- It knows no code outside its label space and no specialty but its own.",
         "- Evidence shows what the coder used, not clinical truth.",
         "- Synthetic data say nothing about real notes."
-        if config.data.source in ("synthetic", "short_notes")
+        if is_synthetic(config.data)
         else "- Figures hold for data like those named above.",
     ]
     return "\n".join(lines) + "\n"

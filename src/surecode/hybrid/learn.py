@@ -189,7 +189,7 @@ class _Read:
         self._terms: dict[frozenset[int], Terms] = {}
         self._found: dict[int, list[Found]] = {}
         self._taggers: dict[frozenset[int], Tagger | None] = {}
-        self._tagged: dict[tuple[int, frozenset[int]], list[Mapping[str, Tagged]]] = {}
+        self._tagged: dict[int, list[Mapping[str, Tagged]]] = {}
 
     def terms(self, *without: int) -> Terms:
         """Terms of all folds but some."""
@@ -203,11 +203,12 @@ class _Read:
         unseen = frozenset((k, *without)) if self._nested else frozenset((k,))
         if unseen not in self._taggers:
             self._taggers[unseen] = self._taught(self._others(unseen))
-        key = k, unseen
-        if key not in self._tagged:
-            tagger = self._taggers[unseen]
-            self._tagged[key] = [tagged(tagger, encounter) for encounter in self.folds[k]]
-        return self._tagged[key]
+        tagger = self._taggers[unseen]
+        if len(unseen) > 1:  # nobody asks for it again
+            return [tagged(tagger, encounter) for encounter in self.folds[k]]
+        if k not in self._tagged:
+            self._tagged[k] = [tagged(tagger, encounter) for encounter in self.folds[k]]
+        return self._tagged[k]
 
     def _others(self, without: Collection[int]) -> list[Encounter]:
         return [e for k, fold in self.folds.items() if k not in without for e in fold]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from unicodedata import normalize
 
+import numpy as np
 from scipy import sparse
 
 from surecode.encounter import Document, Encounter
@@ -19,6 +20,12 @@ from surecode.lexicon.tokens import fold, pieces, place_of
 
 LABELS = ("B", "I", "E", "S", "O")  # a mention's first word, between, last, only one; any other
 BEGIN, INSIDE, END, SINGLE, OUTSIDE = range(5)
+# Whether the label in the column may follow that of the row [5, 5]: a mention's first word is
+# followed by another of it, and its last by none.
+MAY_FOLLOW = np.array(
+    [[(a in (BEGIN, INSIDE)) == (b in (INSIDE, END)) for b in range(5)] for a in range(5)]
+)
+NEVER = -30.0  # score of a step that no mention takes
 LONGEST = 30  # words of a mention
 COLUMNS = 1 << 20  # that the names of what stands at words are hashed to
 _AROUND = 3  # words on either side that a word's names tell

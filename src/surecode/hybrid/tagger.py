@@ -31,9 +31,10 @@ from surecode.hybrid.tagged_words import (
     BEGIN,
     COLUMNS,
     END,
-    INSIDE,
     LABELS,
     LONGEST,
+    MAY_FOLLOW,
+    NEVER,
     OUTSIDE,
     SINGLE,
     TaggedWords,
@@ -53,11 +54,9 @@ _FITTING = {
 }
 _DIGITS = 4  # of a weight, behind the point
 _LEAST = 0.2  # of the chance of a stretch; less is no mention
-# Of the network's scores beside the field's: the logarithmic pool of both chances. From .6 to .8 F1
-# is within .005 on a quarter of train and tune of CANTEMIST that the rest was learned without.
+# Of the network's scores beside the field's: the logarithmic pool of both chances. Chosen on a
+# quarter of train and tune of CANTEMIST that the rest was learned without.
 _POOLED = 0.75
-# A step that no mention takes: its first word is followed by another of it, its last by none.
-_NEVER = -30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +189,8 @@ class Tagger:
             tuple(
                 tuple(
                     round(info.transitions.get((LABELS[a], LABELS[b]), 0.0), _DIGITS)
-                    if (a in (BEGIN, INSIDE)) == (b in (INSIDE, END))
-                    else _NEVER
+                    if MAY_FOLLOW[a, b]
+                    else NEVER
                     for b in range(len(LABELS))
                 )
                 for a in range(len(LABELS))

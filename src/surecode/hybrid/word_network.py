@@ -29,7 +29,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from surecode.errors import InputError
 from surecode.files import write_bytes
-from surecode.hybrid.tagged_words import BEGIN, END, INSIDE, LABELS, OUTSIDE, TaggedWords
+from surecode.hybrid.tagged_words import LABELS, MAY_FOLLOW, NEVER, OUTSIDE, TaggedWords
 from surecode.hybrid.word_vectors import word_vectors
 
 # Of each spelling: numbers that stand for it, and the fewest documents that make it known.
@@ -49,7 +49,6 @@ _RATE, _LAST_RATE = 3e-3, 1e-4
 _DECAY = 1e-3
 # A sentence that is already told this well is read in one epoch of five.
 _EASY, _READ_ANYWAY = 0.02, 0.2
-_NEVER = -30.0  # a step that no mention takes
 _DIGITS = 3  # of a score, behind the point: the last bits depend on the machine
 
 Known = tuple[NDArray[np.int64], ...]
@@ -67,8 +66,12 @@ class WordNetwork:
         cls, documents: Sequence[tuple[TaggedWords, Sequence[int]]], seed: int
     ) -> WordNetwork:
         """Learn from documents with a label for each of their words."""
-        known = _known([_spelled(words) for words, _ in documents])
-        told = [_told(words, known) for words, _ in documents]
+        spelled = [_spelled(words) for words, _ in documents]
+        known = _known(spelled)
+        told = [
+            _told(words, hashes, known)
+            for (words, _), hashes in zip(documents, spelled, strict=True)
+        ]
         sentences = [
             (rows[first:behind], np.array(labels[first:behind], dtype=np.int64))
             for (words, labels), rows in zip(documents, told, strict=True)
@@ -89,7 +92,7 @@ class WordNetwork:
 
     def __call__(self, words: TaggedWords) -> list[NDArray[np.float64]]:
         """Scores ``[n, L]`` of each sentence; other documents do not matter to them."""
-        told = _told(words, self.known)
+        told = _told(words, _spelled(words), self.known)
         lengths = [behind - first for first, behind in words.sentences]
         said = _padded([told[first:behind] for first, behind in words.sentences])
         with torch.inference_mode():
@@ -157,9 +160,7 @@ class _Module(nn.Module):
         self.dropped = nn.Dropout(_DROPPED)
         self.labels = nn.Linear(2 * _HIDDEN, len(LABELS))
         self.free_steps = nn.Parameter(torch.zeros(len(LABELS), len(LABELS)))
-        inside = torch.tensor([k in (BEGIN, INSIDE) for k in range(len(LABELS))])
-        follows = torch.tensor([k in (INSIDE, END) for k in range(len(LABELS))])
-        never = (inside[:, None] != follows[None, :]).float() * _NEVER
+        never = torch.from_numpy(~MAY_FOLLOW).float() * NEVER
         self.register_buffer("never", never, persistent=False)
 
     def start_words(self, vectors: NDArray[np.float32]) -> None:
@@ -298,9 +299,11 @@ def _known(spelled: Sequence[NDArray[np.int64]]) -> Known:
     return tuple(known)
 
 
-def _told(words: TaggedWords, known: Known) -> NDArray[np.int64]:
-    """What is said of each word ``[n, S + C]``; places from 1 on, 0 for what is not known."""
-    hashes = _spelled(words)
+def _told(words: TaggedWords, hashes: NDArray[np.int64], known: Known) -> NDArray[np.int64]:
+    """What is said of each word ``[n, S + C]``; places from 1 on, 0 for what is not known.
+
+    ``hashes`` are those of its spellings ``[n, S]``.
+    """
     told = np.zeros((len(hashes), len(_SPELLINGS) + _CHARACTERS), dtype=np.int64)
     for k, each in enumerate(known):
         if len(each):
