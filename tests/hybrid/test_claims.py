@@ -1,84 +1,110 @@
-"""Whose the mentions are that a tagger sees."""
+"""The mentions that a tagger sees, and the codes that claim them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import cast
 
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from surecode.encounter import Code, Span
-from surecode.evidence.assertion import Assertion
-from surecode.hybrid.claims import Claim, claims
-from surecode.hybrid.marks import Marked
-from surecode.hybrid.place import Place
-from surecode.hybrid.tagger import Mention, Tagged
+from surecode.encounter import Code, Encounter, Span
+from surecode.hybrid.candidates import FEATURES, candidates
+from surecode.hybrid.claims import claims
+from surecode.hybrid.found import Found, Terms, find
+from surecode.hybrid.mention_codes import MentionCodes
+from surecode.hybrid.tagger import Tagger
+from surecode.lexicon.lexicon import Lexicon
 
-A, B, C = (Code("ICD-O-3", value) for value in ("8000/6", "8140/3", "8140/6"))
-
-
-def marked(start: int, end: int, chance: float, document: str = "d") -> Marked:
-    spans = (Span(document, start, end),)
-    place = Place(spans, "training", "rule", "exact", 0.5, Assertion(), chance)
-    return Marked(place, 0.5, 1.0, 0.5)
+Build = Callable[..., Encounter]
+TUMOUR = Code("ICD-O-3", "8140/3")
+TEXT = (
+    "El paciente presenta un glioma de alto grado en el control.\n"
+    "El paciente no presenta un sarcoma de alto grado en el control."
+)
 
 
-def seen(*mentions: Mention) -> dict[str, Tagged]:
-    return {"d": cast("Tagged", SimpleNamespace(likeliest=mentions))}
+@pytest.fixture(scope="module")
+def tagger(tumours: list[Encounter]) -> Tagger:
+    learned = Tagger.learn(tumours)
+    assert learned is not None
+    return learned
 
 
-def test_a_mention_is_shared_by_the_codes_that_have_a_place_there() -> None:
-    mention, other = Mention(0, 30, 0.9), Mention(40, 50, 0.4)
-    found = claims(
-        {
-            A: [marked(20, 30, 0.1), marked(25, 35, 0.2), marked(60, 70, 0.9)],
-            B: [marked(0, 14, 0.6), marked(41, 45, 0.3)],
-            C: [marked(0, 14, 0.2), marked(0, 30, 0.9, "another document")],
-        },
-        seen(mention, other),
-    )
-    assert found == {
-        A: [Claim(0.9, pytest.approx(0.2), False)],
-        B: [Claim(0.9, pytest.approx(0.6), True), Claim(0.4, 1.0, True)],
-        C: [Claim(0.9, pytest.approx(0.2), False)],
+@pytest.fixture(scope="module")
+def codes(tumours: list[Encounter]) -> MentionCodes:
+    learned = MentionCodes.learn(tumours)
+    assert learned is not None
+    return learned
+
+
+@pytest.fixture
+def found(tumours: list[Encounter], tagger: Tagger, encounter_of: Build) -> Found:
+    """What is found where no term is known: the tagger's mentions alone."""
+    nothing = Lexicon.build([]).hashed()
+    terms = Terms.learn(tumours, nothing, nothing)
+    assert not find(encounter_of(TEXT), terms).mentions
+    return find(encounter_of(TEXT), replace(terms, tagger=tagger))
+
+
+def test_mentions_are_found_as_they_are_meant(found: Found) -> None:
+    said = {TEXT[m.span.start : m.span.end]: m for m in found.mentions}
+    assert set(said) == {"glioma de alto grado", "sarcoma de alto grado"}
+    assert said["glioma de alto grado"].chance > 0.5
+    assert not said["glioma de alto grado"].meant.contrary
+    assert said["sarcoma de alto grado"].meant.contrary
+
+
+def test_a_code_claims_a_mention_by_its_words(found: Found, codes: MentionCodes) -> None:
+    claimed = claims(found, codes)
+    assert set(claimed) == {TUMOUR}
+    assert len(claimed[TUMOUR]) == len(found.mentions)
+    for one, mention in zip(claimed[TUMOUR], found.mentions, strict=True):
+        words = TEXT[mention.span.start : mention.span.end]
+        assert one.share == codes([words])[0][TUMOUR]
+        assert one.chance == mention.chance
+        assert one.largest
+        assert one.place.spans == (mention.span,)
+        assert (one.place.match, one.place.rule) == ("tagged", "ICD-O-3:8140/3:mention")
+        assert one.place.probability == one.share
+        assert one.place.marked == pytest.approx(one.chance * one.share)
+        assert one.place.meant == mention.meant
+
+
+def test_one_claim_is_the_largest_of_a_mention(found: Found) -> None:
+    a, b, c = (Code("ICD-O-3", value) for value in ("8000/6", "8140/3", "8140/6"))
+
+    class Codes:
+        def __call__(self, texts: list[str]) -> list[dict[Code, float]]:
+            return [{c: 0.4, b: 0.4, a: 0.2}, {}][: len(texts)]
+
+    claimed = claims(found, Codes())  # type: ignore[arg-type]
+    assert {code: [x.largest for x in some] for code, some in claimed.items()} == {
+        a: [False],
+        b: [True],
+        c: [False],
     }
 
 
-def test_of_equal_claims_the_first_codes_is_the_largest() -> None:
-    places = {B: [marked(0, 5, 0.4)], A: [marked(0, 5, 0.4)]}
-    found = claims(places, seen(Mention(0, 5, 0.7)))
-    assert {code: one.largest for code, (one,) in found.items()} == {A: True, B: False}
+def test_without_mentions_or_codes_there_is_no_claim(found: Found, codes: MentionCodes) -> None:
+    assert claims(found, None) == {}
+    assert claims(replace(found, mentions=()), codes) == {}
 
 
-def test_without_a_tagger_or_a_chance_there_is_no_claim() -> None:
-    assert claims({A: [marked(0, 5, 0.4)]}, {}) == {}
-    assert claims({A: [marked(0, 5, 0.0)]}, seen(Mention(0, 5, 0.7))) == {}
-
-
-@given(
-    st.dictionaries(
-        st.sampled_from([A, B, C]),
-        st.lists(st.tuples(st.integers(0, 20), st.integers(1, 9), st.floats(0.01, 1)), max_size=4),
-    )
-)
-def test_shares_of_a_mention_sum_to_one_and_one_is_the_largest(
-    drawn: dict[Code, list[tuple[int, int, float]]],
+def test_a_claim_makes_a_candidate_of_a_code_that_no_term_names(
+    found: Found, codes: MentionCodes
 ) -> None:
-    places = {code: [marked(s, s + n, p) for s, n, p in some] for code, some in drawn.items()}
-    found = claims(places, seen(Mention(5, 15, 0.8)))
-    every = [one for some in found.values() for one in some]
-    if every:
-        assert sum(one.share for one in every) == pytest.approx(1.0)
-        assert sum(one.largest for one in every) == 1
-        largest = next(one for one in every if one.largest)
-        assert largest.share == max(one.share for one in every)
-    overlapping = {c for c, some in drawn.items() if any(s < 15 and s + n > 5 for s, n, _ in some)}
-    assert set(found) == overlapping
-    # What stands elsewhere says nothing.
-    assert found == claims(
-        {code: [*some, replace(marked(100, 110, 1.0))] for code, some in places.items() if some},
-        seen(Mention(5, 15, 0.8)),
-    )
+    assert candidates(found, {}).codes == ()
+    proposed = candidates(found, {}, claims(found, codes))
+    assert proposed.codes == (TUMOUR,)
+    ((first, second),) = proposed.places
+    start = TEXT.index("glioma")
+    # What is affirmed stands first.
+    assert first.spans == (Span("d0", start, start + len("glioma de alto grado")),)
+    assert second.meant.contrary
+    row = dict(zip(FEATURES, proposed.features[0], strict=True))
+    assert row["no code is likelier at some mention"] == 1.0
+    best = max(mention.chance for mention in found.mentions)
+    assert row["largest chance of a mention at which no code is likelier"] == best
+    assert row["largest P(code | term)"] == 0.0
+    assert np.isfinite(proposed.features).all()

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surecode.codes.systems import category
-from surecode.encounter import Code
-from surecode.hybrid.claims import Claim, claims
+from surecode.encounter import Code, Span
+from surecode.hybrid.claims import Claim
 from surecode.hybrid.found import Found
 from surecode.hybrid.marks import Marked
 from surecode.hybrid.odds import odds
@@ -109,22 +109,28 @@ class Candidates:
     places: tuple[tuple[Place, ...], ...]
 
 
-def candidates(found: Found, marked: Mapping[Code, Sequence[Marked]]) -> Candidates:
+def candidates(
+    found: Found,
+    marked: Mapping[Code, Sequence[Marked]],
+    claimed: Mapping[Code, Sequence[Claim]] | None = None,
+) -> Candidates:
     """The candidates of an encounter.
 
     Args:
         found: by terms.
         marked: the places of each code, as `marks.Marks` judges them; none leaves places as likely
-            as their terms. A code without a place of a term is no candidate.
+            as their terms.
+        claimed: the mentions that a tagger sees and each code claims. A code without any, and
+            without a place of a term, is no candidate.
     """
-    # Mentions that a tagger sees are quoted only: what terms inside say of the code is known, and
-    # as places of their own they were noise in cross-validation on CANTEMIST.
-    judged = {
-        code: told
-        for code, some in marked.items()
-        if (told := [one for one in some if one.place.match != "tagged"])
-    }
-    codes = sorted(found.beside.keys() | found.apart.keys() | found.titles.keys() | judged.keys())
+    claimed = claimed or {}
+    codes = sorted(
+        found.beside.keys()
+        | found.apart.keys()
+        | found.titles.keys()
+        | marked.keys()
+        | claimed.keys()
+    )
     likely = {
         code: max(
             found.beside[code][0] if code in found.beside else 0.0,
@@ -136,8 +142,8 @@ def candidates(found: Found, marked: Mapping[Code, Sequence[Marked]]) -> Candida
     siblings: defaultdict[tuple[str, str], list[Code]] = defaultdict(list)
     for code in codes:
         siblings[code.system, category(code)].append(code)
-    any_place = {code: _any(some) for code, some in judged.items()}
-    rivals, claimed = rivalry(judged), claims(judged, found.tagged)
+    any_place = {code: _any(some) for code, some in marked.items()}
+    rivals = rivalry(marked)
     known = found.statistics.codes
     rows = []
     for code in codes:
@@ -157,18 +163,18 @@ def candidates(found: Found, marked: Mapping[Code, Sequence[Marked]]) -> Candida
                 math.log1p(len(others)),
                 *found.statistics.attraction(code, strong),
                 float(len(code.value)),
-                *_marked_features(judged.get(code, ()), code in found.places),
+                *_marked_features(marked.get(code, ()), code in found.places),
                 max((any_place.get(o, 0.0) for o in others), default=0.0),
                 *rivals.get(code, NO_RIVAL),
-                float(not _is_annotated(code, found.places, judged)),
-                *_tagged_features(judged.get(code, ())),
+                float(not _is_annotated(code, found.places, marked)),
+                *_tagged_features(marked.get(code, ())),
                 *_claim_features(claimed.get(code, ())),
             ]
         )
     return Candidates(
         tuple(codes),
         np.array(rows, dtype=np.float64).reshape(len(codes), len(FEATURES)),
-        tuple(_places(code, found.places, marked) for code in codes),
+        tuple(_places(code, found.places, marked, claimed) for code in codes),
     )
 
 
@@ -224,8 +230,15 @@ def _any(marked: Sequence[Marked]) -> float:
 
 
 def _places(
-    code: Code, found: Mapping[Code, Sequence[Place]], marked: Mapping[Code, Sequence[Marked]]
+    code: Code,
+    found: Mapping[Code, Sequence[Place]],
+    marked: Mapping[Code, Sequence[Marked]],
+    claimed: Mapping[Code, Sequence[Claim]],
 ) -> tuple[Place, ...]:
-    """A code's places, the best first."""
-    places = [one.place for one in marked[code]] if code in marked else found.get(code, ())
-    return tuple(sorted(places, key=lambda place: place.rank))
+    """A code's places, the best first; of a mention's and a term's at one place the likelier."""
+    places = [one.place for one in marked[code]] if code in marked else list(found.get(code, ()))
+    places += [one.place for one in claimed.get(code, ())]
+    best: dict[tuple[Span, ...], Place] = {}
+    for place in sorted(places, key=lambda place: place.rank):
+        best.setdefault(place.spans, place)
+    return tuple(best.values())

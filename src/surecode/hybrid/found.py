@@ -10,8 +10,9 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from surecode.encounter import Code, Encounter
+from surecode.encounter import Code, Encounter, Span
 from surecode.evidence.assertion import Assertion
 from surecode.hybrid.place import Place
 from surecode.hybrid.sentence_features import Best, Reader, apart_features, title_features
@@ -73,6 +74,14 @@ class Terms:
         return cls.of(lexicon, tables, counts, titles, tagger)
 
 
+class SeenMention(NamedTuple):
+    """A mention that a tagger sees, P(people mark exactly it), and how it is meant."""
+
+    span: Span
+    chance: float
+    meant: Assertion
+
+
 @dataclass(frozen=True)
 class Found:
     """What the terms find in one encounter.
@@ -86,6 +95,7 @@ class Found:
         titles: of each code that a title names, eight features.
         places: where the terms of each code stand.
         tagged: what a tagger says of each document, by id; nothing without one.
+        mentions: those it sees, of overlapping ones the likeliest alone.
     """
 
     encounter: Encounter
@@ -96,6 +106,7 @@ class Found:
     titles: Mapping[Code, Sequence[float]]
     places: Mapping[Code, Sequence[Place]]
     tagged: Mapping[str, Tagged]
+    mentions: Sequence[SeenMention] = ()
 
 
 def find(encounter: Encounter, terms: Terms, seen: Mapping[str, Tagged] | None = None) -> Found:
@@ -105,6 +116,8 @@ def find(encounter: Encounter, terms: Terms, seen: Mapping[str, Tagged] | None =
     beside = _beside(encounter, reader, terms.lexicon, places)
     apart = apart_features(reader, terms.apart, terms.statistics, places)
     titles = title_features(reader, terms.titles, places)
+    if seen is None:
+        seen = tagged(terms.tagger, encounter)
     return Found(
         encounter,
         terms.statistics,
@@ -113,7 +126,17 @@ def find(encounter: Encounter, terms: Terms, seen: Mapping[str, Tagged] | None =
         apart,
         titles,
         dict(places),
-        tagged(terms.tagger, encounter) if seen is None else seen,
+        seen,
+        [
+            SeenMention(
+                Span(document.document_id, one.start, one.end),
+                one.chance,
+                reader.said(number, one.start, one.end),
+            )
+            for number, document in enumerate(encounter.documents)
+            if document.document_id in seen
+            for one in seen[document.document_id].likeliest
+        ],
     )
 
 

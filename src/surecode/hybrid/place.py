@@ -1,4 +1,4 @@
-"""Where a term stands that proposes a code."""
+"""Where words stand that propose a code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from surecode.lexicon.term import Source
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a term stands that proposes a code: spans of one document, in order.
+    """Where a term or a mention stands that proposes a code: spans of one document, in order.
 
     Attributes:
         spans: where its words stand.
@@ -20,9 +20,9 @@ class Place:
         rule: its stable name.
         match: how loosely it fits; ``scattered`` where its words stand apart, ``similar`` where it
             is a sentence that comes near to a wording, ``tagged`` where it is a mention that a
-            tagger sees around or beside the term.
-        probability: P(code | the term is found).
-        meant: how it is meant; a ``tagged`` place as the term is.
+            tagger sees.
+        probability: P(code | the term is found), or the mention's words.
+        meant: how it is meant.
         marked: P(people mark exactly this place for the code), from the words around (`marks`), or
             ``probability`` where nothing is known of them.
     """

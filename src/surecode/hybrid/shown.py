@@ -15,9 +15,10 @@ from surecode.lexicon.meaning import usable
 # Stands for a character that is deleted: no letter, and no end of a sentence.
 _GONE = "\N{MIDDLE DOT}"
 # Places that people are less likely to mark exactly are not shown, but for a code's best one; where
-# no marks were learned, those whose terms are less likely right. Best for CANTEMIST-NORM and
-# CodiEsp-X in cross-validation inside train and tune.
-_LIKELY = 0.3
+# no marks were learned, those whose terms are less likely right. F1 is largest at half of what it
+# comes to (Lipton et al. 2014, arXiv 1402.1892), which is more where a tagger tells the places; so
+# it was for CodiEsp-X and CANTEMIST-NORM in cross-validation inside train and tune.
+_LIKELY, _LIKELY_TAGGED = 0.3, 0.4
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ def shown_spans(
         most: places of a code.
     """
     number = {document.document_id: n for n, document in enumerate(encounter.documents)}
-    shown = {code: _Shown(encounter, most) for code in places}
+    is_tagged = any(place.match == "tagged" for some in places.values() for place in some)
+    least = _LIKELY_TAGGED if is_tagged else _LIKELY
+    shown = {code: _Shown(encounter, most, least) for code in places}
     taken: list[Characters] = []
 
     def of(place: Place) -> list[Characters]:
@@ -69,7 +72,7 @@ def shown_spans(
         (-place.marked, place.rank, code, n)
         for code, some in places.items()
         for n, place in enumerate(some)
-        if place.marked >= _LIKELY
+        if place.marked >= least
     )
     compete(affirmed=True)
     for code, some in places.items():
@@ -83,9 +86,10 @@ def shown_spans(
 class _Shown:
     """The places of one code that are shown."""
 
-    def __init__(self, encounter: Encounter, most: int) -> None:
+    def __init__(self, encounter: Encounter, most: int, least: float) -> None:
         self._encounter = encounter
         self._most = most
+        self._least = least
         self.chosen: list[tuple[Place, list[Place]]] = []
 
     def add(self, place: Place) -> bool:
@@ -108,7 +112,7 @@ class _Shown:
             if (
                 len(best.spans) == len(place.spans) == 1
                 and place.spans != best.spans
-                and place.marked >= _LIKELY
+                and place.marked >= self._least
                 and usable(place.meant) == usable(best.meant)
                 and _words(self._encounter, place) == words
             ):

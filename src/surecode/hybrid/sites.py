@@ -1,21 +1,19 @@
 """Sites: the places of a text with all codes of one stem that terms propose there.
 
 "Adenocarcinoma" is one site whatever the behaviours and grades that its terms were annotated with
-(`surecode.codes.axes`); a code without axes is its own stem. A mention that a tagger sees is a site
-of the stems that terms name inside it. What stands at a site and around it is named and hashed
-once, for all models that ask.
+(`surecode.codes.axes`); a code without axes is its own stem. What stands at a site and around it is
+named and hashed once, for all models that ask.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-import numpy as np
 from scipy import sparse
 
 from surecode.codes import axes
-from surecode.encounter import Code, Span
+from surecode.encounter import Code
 from surecode.hybrid.found import Found
 from surecode.hybrid.place import Place
 from surecode.hybrid.sparse import hashed
@@ -43,10 +41,6 @@ class Site:
     def best(self) -> tuple[Code, Place]:
         """The likeliest code that a term names here, and its place."""
         return min(self.places.items(), key=lambda pair: (-pair[1].probability, pair[0]))
-
-    def overlaps(self, start: int, end: int) -> bool:
-        """Whether some words of the likeliest place are among some characters."""
-        return any(span.start < end and start < span.end for span in self.best[1].spans)
 
     def is_of(self, code: Code) -> bool:
         """Whether a code is a variant of the site's stem."""
@@ -110,46 +104,11 @@ def _sites(found: Found) -> list[Site]:
             known = site.places.get(code)
             if known is None or place.rank < known.rank:
                 site.places[code] = place
-    for site in _of_mentions(list(sites.values()), found.tagged):
-        sites[site.document, site.start, site.end, site.system, site.stem] = site
     for site in sites.values():
         if (tagged := found.tagged.get(site.document)) is not None:
             site.exactly = tagged.exactly(site.start, site.end)
             site.anywhere = tagged.anywhere(site.start, site.end)
     return [sites[key] for key in sorted(sites)]
-
-
-def _of_mentions(sites: list[Site], tagged: Mapping[str, Tagged]) -> Iterator[Site]:
-    """The mentions that are no site yet, as sites of the stems inside.
-
-    Where none is, of those that overlap it.
-    """
-    taken = {(site.document, site.start, site.end) for site in sites}
-    for document, seen in tagged.items():
-        here = [site for site in sites if site.document == document]
-        starts, ends = (np.array([getattr(s, name) for s in here]) for name in ("start", "end"))
-        for mention in seen.mentions:
-            if (document, mention.start, mention.end) in taken:
-                continue
-            around = np.flatnonzero((starts < mention.end) & (mention.start < ends)).tolist()
-            overlap = [here[n] for n in around if here[n].overlaps(mention.start, mention.end)]
-            inside = [s for s in overlap if mention.start <= s.start and s.end <= mention.end]
-            best: dict[tuple[str, str], Site] = {}
-            for site in inside or overlap:
-                known = best.get((site.system, site.stem))
-                if known is None or _likelihood(site) > _likelihood(known):
-                    best[site.system, site.stem] = site
-            span = Span(document, mention.start, mention.end)
-            for (system, stem), site in best.items():
-                places = {
-                    code: replace(place, spans=(span,), match="tagged")
-                    for code, place in site.places.items()
-                }
-                yield Site(mention.start, mention.end, document, system, stem, places)
-
-
-def _likelihood(site: Site) -> tuple[float, int, int]:
-    return site.best[1].probability, site.end - site.start, -site.start
 
 
 def _tagged(site: Site, seen: Tagged | None) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +14,12 @@ from surecode.encounter import Code
 from surecode.errors import InputError
 from surecode.hybrid.absent import Absent
 from surecode.hybrid.candidates import FEATURES, Candidates, candidates
+from surecode.hybrid.claims import claims
 from surecode.hybrid.found import Found
 from surecode.hybrid.likeness import Background, Likeness
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.marks import Marks
+from surecode.hybrid.mention_codes import MentionCodes
 from surecode.hybrid.similarity import DescriptionSimilarity
 from surecode.hybrid.sites import Sites
 from surecode.hybrid.statistics import Statistics
@@ -43,12 +45,14 @@ class Ground:
 class Weights:
     """Which places people mark, how features weigh, and how likely what no term names is.
 
-    ``likeness`` is what similarity to wordings adds, for a coder that looks at it.
+    ``mention_codes`` are those of mentions that a tagger sees; ``likeness`` is what similarity to
+    wordings adds; both for a coder that looks at it.
     """
 
     marks: Marks | None
     model: LinearModel
     absent: Absent
+    mention_codes: MentionCodes | None = None
     likeness: Likeness | None = None
 
     @classmethod
@@ -74,9 +78,18 @@ class Weights:
             for group in sites
         ]
         judged = all(marks is not None for marks in by_group)
+        sees = any(one.found.mentions for group in sites for one in group)
+
+        def mention_codes(some: Iterable[Sites]) -> MentionCodes | None:
+            return MentionCodes.learn(one.found.encounter for one in some) if sees else None
+
+        coded = [
+            mention_codes(one for other in sites if other is not group for one in other)
+            for group in sites
+        ]
         read = [
-            (one.found, _proposed(one, marks if judged else None))
-            for group, marks in zip(sites, by_group, strict=True)
+            (one.found, _proposed(one, marks if judged else None, codes))
+            for group, marks, codes in zip(sites, by_group, coded, strict=True)
             for one in group
         ]
         learned = cls(
@@ -87,6 +100,7 @@ class Weights:
                 [found.encounter.code_set for found, _ in read],
                 [found.statistics.known for found, _ in read],
             ),
+            mention_codes(one for group in sites for one in group),
         )
         return replace(learned, likeness=learned._alike(read, codes, near)) if near else learned
 
@@ -118,7 +132,7 @@ class Weights:
 
     def candidates(self, found: Found) -> Candidates:
         """The candidates of what was found in an encounter."""
-        return _proposed(Sites.of(found), self.marks)
+        return _proposed(Sites.of(found), self.marks, self.mention_codes)
 
     def alone(
         self, proposed: Candidates, ground: Ground, near: Near | None = None
@@ -168,6 +182,7 @@ class Weights:
             "senses": rules_hash(),
             "model": self.model.to_dict(),
             "absent": self.absent.to_dict(),
+            "mention_codes": None if self.mention_codes is None else self.mention_codes.to_dict(),
             "likeness": None if self.likeness is None else self.likeness.to_dict(),
         }
 
@@ -184,18 +199,20 @@ class Weights:
             )
         try:
             marks, likeness = values["marks"], values["likeness"]
+            mentions = values["mention_codes"]
             return cls(
                 None if marks is None else Marks.from_dict(marks),
                 LinearModel.from_dict(values["model"], len(FEATURES)),
                 Absent.from_dict(values["absent"]),
+                None if mentions is None else MentionCodes.from_dict(mentions),
                 None if likeness is None else Likeness.from_dict(likeness),
             )
         except (KeyError, TypeError):
             raise InputError("terms: damaged; run `surecode train` again") from None
 
 
-def _proposed(read: Sites, marks: Marks | None) -> Candidates:
-    return candidates(read.found, {} if marks is None else marks(read))
+def _proposed(read: Sites, marks: Marks | None, codes: MentionCodes | None) -> Candidates:
+    return candidates(read.found, {} if marks is None else marks(read), claims(read.found, codes))
 
 
 def _model(read: Sequence[tuple[Found, Candidates]]) -> LinearModel:

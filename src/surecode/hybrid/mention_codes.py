@@ -1,0 +1,347 @@
+"""Which code people give to a mention, from its words alone.
+
+Three of four mentions of CANTEMIST are worded as some other mention was, and nearly all of these
+have its code. What was never worded so is put together from the parts of codes (`codes.axes`):
+"metástasis de carcinoma renal de células claras" is known by its stem 8310 and by what other stems
+call a metastasis, behaviour 6. The stem, and the value of each axis, is told by kernel ridge
+regression on the wordings of training, one column for each value (least-squares classification;
+Rasmussen & Williams 2006, section 6.5); its leave-one-out values have a closed form (there, section
+5.4.2), and by these the sharpness of a softmax is chosen that makes chances of them.
+
+What is kept of wordings are hashes of them and of their parts, and no word.
+
+Legend: U wordings, V values of all axes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise, product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+from sklearn.feature_extraction.text import TfidfTransformer
+
+from surecode.coder.hashed_words import hashes
+from surecode.codes import axes
+from surecode.codes.systems import parse
+from surecode.encounter import Code, Encounter
+from surecode.errors import InputError
+from surecode.hybrid.sites import stem_of
+from surecode.hybrid.sparse import hashed
+from surecode.lexicon.tokens import tokens
+
+_COLUMNS = 1 << 18
+_SHORTEST, _LONGEST = 2, 4  # characters of a part of a word
+# Of the regression; by right codes of wordings never seen, in cross-validation inside train and
+# tune of CANTEMIST (of .03 to .3).
+_PENALTY = 0.1
+_LEAST_WEIGHT = 0.02  # of a wording; less moves no decision there
+_MOST = 8000  # wordings, the most frequent: the regression takes memory by their square
+_DIGITS = 4  # of a number, behind the point
+_LEAST = 0.05  # of a code's chance; less is not proposed
+_LEAST_VALUE = 0.03  # of one value's chance
+_UNSURE = 0.05  # of one mention, that a known wording means none of the codes it had
+
+_Words = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What one of the values of ``values`` is told of.
+
+    ``system`` is that of the codes; the first axis, of stems, has none, and its values are
+    written as codes are.
+    """
+
+    system: str
+    values: tuple[str, ...]
+    sharpness: float = 1.0
+
+
+@dataclass(frozen=True)
+class MentionCodes:
+    """What was learned of wordings.
+
+    Attributes:
+        known: by hash of a wording how often it had each code.
+        names: hashed columns of the words of each of U wordings and of their parts.
+        axes: the first of stems, then those of each system that has any.
+        mean: of each of V values.
+        weights: of each of U wordings for the values, by their number.
+    """
+
+    known: Mapping[str, Mapping[Code, int]]
+    names: tuple[tuple[int, ...], ...]
+    axes: tuple[Axis, ...]
+    mean: tuple[float, ...]
+    weights: tuple[Mapping[int, float], ...]
+
+    @classmethod
+    def learn(cls, encounters: Iterable[Encounter]) -> MentionCodes | None:
+        """Learn from what people marked; None where they marked nothing."""
+        counts: defaultdict[_Words, Counter[Code]] = defaultdict(Counter)
+        for wording, code in _marked(encounters):
+            counts[wording][code] += 1
+        if not any(_has_parts(code) for some in counts.values() for code in some):
+            return None
+        kept = sorted(counts, key=lambda words: (-counts[words].total(), words))[:_MOST]
+        rows = [(w, code) for w in kept for code in sorted(counts[w]) if _has_parts(code)]
+        codes = [code for _, code in rows]
+        names = _named([words for words, _ in rows])
+        x = TfidfTransformer().fit_transform(names)
+        kernel = (x @ x.T).toarray()
+        kernel[np.diag_indices(len(rows))] += _PENALTY
+        inverse = np.linalg.inv(kernel)
+        told = _axes(codes)
+        y = np.concatenate([_targets(*one) for one in told], axis=1)
+        mean = y.mean(axis=0)
+        weights = inverse @ (y - mean)
+        without = y - weights / np.diag(inverse)[:, None]
+        fitted, first = [], 0
+        for axis, _ in told:
+            some = slice(first, first + len(axis.values))
+            fitted.append(Axis(axis.system, axis.values, _sharpness(without[:, some], y[:, some])))
+            first = some.stop
+        return cls(
+            {_hash(words): dict(counts[words]) for words in counts},
+            tuple(map(tuple, _columns(names))),
+            tuple(fitted),
+            tuple(round(float(value), _DIGITS) for value in mean),
+            tuple(
+                {
+                    int(k): round(float(row[k]), _DIGITS)
+                    for k in np.flatnonzero(np.abs(row) >= _LEAST_WEIGHT)
+                }
+                for row in weights
+            ),
+        )
+
+    def __call__(self, texts: Sequence[str]) -> list[dict[Code, float]]:
+        """The codes of mentions, given as written, and P(people gave the code to the mention).
+
+        Each mention's own, whatever stands beside it. Unlikely codes are left out.
+        """
+        wordings = [_wording(text) for text in texts]
+        if not wordings:
+            return []
+        return [
+            self._known(self.known[key]) if (key := _hash(words)) in self.known else self._new(row)
+            for words, row in zip(wordings, self._values(wordings), strict=True)
+        ]
+
+    def _values(self, wordings: Sequence[_Words]) -> NDArray[np.float64]:
+        """``[n, V]``; sparse products add up row by row, so none depends on what stands beside."""
+        x = self._weighing.transform(_named(wordings))
+        values: NDArray[np.float64] = (x @ self._rows.T @ self._weights).toarray() + self.mean
+        return values
+
+    @staticmethod
+    def _known(counts: Mapping[Code, int]) -> dict[Code, float]:
+        total = sum(counts.values()) + _UNSURE
+        return {code: n / total for code, n in sorted(counts.items()) if n / total >= _LEAST}
+
+    def _new(self, values: NDArray[np.float64]) -> dict[Code, float]:
+        """Of a wording never seen: stems, with the likely values of their axes ``[V]``."""
+        chances: dict[str, list[list[tuple[str, float]]]] = defaultdict(list)
+        first = 0
+        for axis in self.axes:
+            some = softmax(values[first : first + len(axis.values)] * axis.sharpness)
+            first += len(axis.values)
+            likely = zip(axis.values, some.tolist(), strict=True)
+            chances[axis.system].append([(v, p) for v, p in likely if p >= _LEAST_VALUE])
+        found = {}
+        for text, chance in chances[""][0]:
+            stem = Code(*text.split(":", 1))
+            if stem.system not in chances:
+                found[stem] = chance
+                continue
+            for parts in product(*chances[stem.system]):
+                code = axes.join(stem.system, stem.value, tuple(value for value, _ in parts))
+                found[code] = chance * math.prod(p for _, p in parts)
+        return {code: chance for code, chance in found.items() if chance >= _LEAST}
+
+    @cached_property
+    def _names(self) -> sparse.csr_matrix:
+        """``[U, columns]``: 1 for each name of a wording."""
+        ends = np.cumsum([0, *map(len, self.names)])
+        columns = np.array([column for row in self.names for column in row], dtype=np.int64)
+        return sparse.csr_matrix(
+            (np.ones(len(columns)), columns, ends), (len(self.names), _COLUMNS)
+        )
+
+    @cached_property
+    def _weighing(self) -> TfidfTransformer:
+        """Makes rows of length one; rare names are heavier, by how few wordings have them."""
+        return TfidfTransformer().fit(self._names)
+
+    @cached_property
+    def _rows(self) -> sparse.csr_matrix:
+        return sparse.csr_matrix(self._weighing.transform(self._names))
+
+    @cached_property
+    def _weights(self) -> sparse.csr_matrix:
+        """``[U, V]``."""
+        ends = np.cumsum([0, *map(len, self.weights)])
+        columns = [k for row in self.weights for k in row]
+        numbers = [weight for row in self.weights for weight in row.values()]
+        return sparse.csr_matrix((numbers, columns, ends), (len(self.weights), len(self.mean)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "known": {
+                key: {str(code): n for code, n in sorted(counts.items())}
+                for key, counts in sorted(self.known.items())
+            },
+            "names": [list(row) for row in self.names],
+            "axes": [[axis.system, list(axis.values), axis.sharpness] for axis in self.axes],
+            "mean": list(self.mean),
+            "weights": [[list(row), list(row.values())] for row in self.weights],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Any) -> MentionCodes:
+        """The inverse of :meth:`to_dict`; raises `InputError` on anything else."""
+        try:
+            read = cls(
+                {
+                    str(key): {parse(code): int(n) for code, n in counts.items()}
+                    for key, counts in values["known"].items()
+                },
+                tuple(tuple(map(int, row)) for row in values["names"]),
+                tuple(
+                    Axis(str(system), tuple(map(str, some)), float(sharpness))
+                    for system, some, sharpness in values["axes"]
+                ),
+                tuple(map(float, values["mean"])),
+                tuple(
+                    dict(zip(map(int, columns), map(float, numbers), strict=True))
+                    for columns, numbers in values["weights"]
+                ),
+            )
+            sound = read._is_sound()
+        except (InputError, KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            sound = False
+        if not sound:
+            raise InputError("mentions' codes: damaged; run `surecode train` again")
+        return read
+
+    def _is_sound(self) -> bool:
+        numbers = [
+            *self.mean,
+            *(axis.sharpness for axis in self.axes),
+            *(weight for row in self.weights for weight in row.values()),
+        ]
+        return (
+            bool(self.axes)
+            and self.axes[0].system == ""
+            and all(":" in stem for stem in self.axes[0].values)
+            and all(axis.system in axes.AXES and axis.values for axis in self.axes[1:])
+            and all(
+                count in (0, len(axes.AXES[system]))
+                for system, count in Counter(a.system for a in self.axes[1:]).items()
+            )
+            and sum(len(axis.values) for axis in self.axes) == len(self.mean)
+            and len(self.names) == len(self.weights)
+            and all(0 <= column < _COLUMNS for row in self.names for column in row)
+            and all(0 <= k < len(self.mean) for row in self.weights for k in row)
+            and all(n > 0 for counts in self.known.values() for n in counts.values())
+            and all(map(math.isfinite, numbers))
+        )
+
+
+def _marked(encounters: Iterable[Encounter]) -> Iterator[tuple[_Words, Code]]:
+    """The wording of each mention, from its first character to its last, and its code."""
+    for encounter in encounters:
+        for code, spans in encounter.mentions:
+            for document in dict.fromkeys(span.document_id for span in spans):
+                here = [span for span in spans if span.document_id == document]
+                start, end = min(s.start for s in here), max(s.end for s in here)
+                if words := _wording(encounter.text(document)[start:end]):
+                    yield words, code
+
+
+def _has_parts(code: Code) -> bool:
+    """Whether a code is a stem and axes, where its system's are; what is not stays known only."""
+    return code.system not in axes.AXES or axes.split(code) is not None
+
+
+def _wording(text: str) -> _Words:
+    return tuple(word for word in tokens(text) if word[0].isalnum())
+
+
+def _hash(words: _Words) -> str:
+    wording = " ".join(words)
+    return hashes([wording], "surecode")[wording]
+
+
+def _names_of(words: _Words) -> list[str]:
+    """The words of a wording, their pairs, the first and the last, and the parts of each."""
+    names = [f"word:{word}" for word in words] + [f"pair:{a} {b}" for a, b in pairwise(words)]
+    names += [f"first:{words[0]}", f"last:{words[-1]}"] if words else []
+    for word in words:
+        whole = f"<{word}>"
+        names += [
+            f"part:{whole[at : at + n]}"
+            for n in range(_SHORTEST, _LONGEST + 1)
+            for at in range(len(whole) - n + 1)
+        ]
+    return names
+
+
+def _named(wordings: Sequence[_Words]) -> sparse.csr_matrix:
+    """``[n, columns]``: 1 for each name."""
+    x = hashed(map(_names_of, wordings), columns=_COLUMNS, signed=False)
+    x.sort_indices()
+    x.data = np.ones_like(x.data)
+    return x
+
+
+def _columns(names: sparse.csr_matrix) -> list[list[int]]:
+    columns, ends = names.indices.tolist(), names.indptr.tolist()
+    return [columns[first:last] for first, last in pairwise(ends)]
+
+
+def _axes(codes: Sequence[Code]) -> list[tuple[Axis, list[str | None]]]:
+    """Stems and the axes of systems, each with the value of every code, if it has any."""
+    told: list[tuple[str, list[str | None]]] = [
+        ("", [str(Code(code.system, stem_of(code))) for code in codes])
+    ]
+    for system, names in axes.AXES.items():
+        parts = [axes.split(code) if code.system == system else None for code in codes]
+        for n in range(len(names)):
+            told.append((system, [None if part is None else part[1][n] for part in parts]))
+    return [
+        (Axis(system, tuple(sorted(some))), values)
+        for system, values in told
+        if (some := {value for value in values if value is not None})
+    ]
+
+
+def _targets(axis: Axis, values: Sequence[str | None]) -> NDArray[np.float64]:
+    """``[U, values]``: 1 at a wording's own; all 0 where it has none."""
+    return np.array([[float(one == value) for value in axis.values] for one in values])
+
+
+def _sharpness(values: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+    """By which a softmax of values ``[U, v]`` makes the right ones likeliest."""
+    some = right.any(axis=1)
+    values, truth = values[some], right[some].argmax(axis=1)
+    if values.shape[1] < 2:
+        return 1.0
+
+    def loss(log_sharpness: float) -> float:
+        chances = log_softmax(values * math.exp(log_sharpness), axis=1)
+        return -float(chances[np.arange(len(truth)), truth].mean())
+
+    fitted = minimize_scalar(loss, bounds=(0.0, 4.0), method="bounded")
+    return round(math.exp(fitted.x), _DIGITS)

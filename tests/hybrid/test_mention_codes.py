@@ -1,0 +1,215 @@
+"""Which code people give to a mention, by its words."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.kernel_ridge import KernelRidge
+
+from surecode.encounter import Code, Encounter, Evidence, GoldCode, Span
+from surecode.errors import InputError
+from surecode.hybrid import mention_codes
+from surecode.hybrid.mention_codes import MentionCodes
+
+Build = Callable[..., Encounter]
+_STEMS = {
+    "adenocarcinoma": "8140",
+    "sarcoma pleomórfico": "8802",
+    "melanoma maligno": "8720",
+    "seminoma": "9061",
+    "timoma": "8580",
+}
+_FORMS = {"{}": "3", "metástasis de {}": "6", "{} in situ": "2", "{} grado 3": "33"}
+
+
+def marked(build: Build, mentions: Sequence[tuple[str, Code]], name: str = "e0") -> Encounter:
+    """An encounter of one note in which each wording is marked for its code."""
+    text, evidence = "", []
+    for number, (words, code) in enumerate(mentions):
+        start = len(text)
+        text += f"{words}. "
+        evidence.append(Evidence(code, Span("d0", start, start + len(words)), number))
+    codes = dict.fromkeys(code for _, code in mentions)
+    return replace(
+        build(text, encounter_id=name),
+        codes=tuple(GoldCode(code, n) for n, code in enumerate(codes, start=1)),
+        evidence=tuple(evidence),
+    )
+
+
+@pytest.fixture(scope="module")
+def mentions() -> list[tuple[str, Code]]:
+    """Each stem in each form but one: nobody wrote of an adenocarcinoma's metastasis."""
+    return [
+        (form.format(stem), Code("ICD-O-3", f"{value}/{parts}"))
+        for stem, value in _STEMS.items()
+        for form, parts in _FORMS.items()
+        if (stem, parts) != ("adenocarcinoma", "6")
+    ]
+
+
+@pytest.fixture(scope="module")
+def learned(encounter_of: Build, mentions: list[tuple[str, Code]]) -> MentionCodes:
+    found = MentionCodes.learn([marked(encounter_of, mentions)])
+    assert found is not None
+    return found
+
+
+def test_a_known_wording_has_its_code_however_it_is_written(
+    learned: MentionCodes, mentions: list[tuple[str, Code]]
+) -> None:
+    for words, code in mentions:
+        for written in (words, words.upper(), words.replace(" ", "\n")):
+            assert learned([written]) == [{code: pytest.approx(1 / 1.05)}]
+
+
+def test_codes_of_one_wording_share_it_by_how_often_they_were_given(encounter_of: Build) -> None:
+    a, b, c = (Code("ICD-O-3", value) for value in ("8140/3", "8140/6", "8140/2"))
+    found = MentionCodes.learn(
+        [marked(encounter_of, [("tumor", a)] * 40 + [("tumor", b)] * 10 + [("tumor", c)])]
+    )
+    assert found is not None
+    assert found(["Tumor"]) == [{a: pytest.approx(40 / 51.05), b: pytest.approx(10 / 51.05)}]
+
+
+def test_a_code_that_nobody_gave_is_put_together(
+    learned: MentionCodes, mentions: list[tuple[str, Code]]
+) -> None:
+    unseen = Code("ICD-O-3", "8140/6")
+    assert unseen not in {code for _, code in mentions}
+    (said,) = learned(["metástasis de adenocarcinoma"])
+    assert max(said, key=lambda code: said[code]) == unseen
+    (said,) = learned(["metástasis hepáticas de un seminoma"])
+    assert max(said, key=lambda code: said[code]) == Code("ICD-O-3", "9061/6")
+
+
+def test_codes_without_axes_are_their_own_stems(encounter_of: Build) -> None:
+    fever, cough = (Code("ICD-10-CM", value) for value in ("R50.9", "R05.9"))
+    tumour = Code("ICD-O-3", "8140/3")
+    some = [("high fever", fever), ("fever at night", fever), ("dry cough", cough)]
+    found = MentionCodes.learn(
+        [marked(encounter_of, [*some, ("wet cough", cough), ("adenocarcinoma", tumour)])]
+    )
+    assert found is not None
+    (said,) = found(["fever"])
+    assert max(said, key=lambda code: said[code]) == fever
+    # A site of ICD-O-3 has no behaviour: it is known where it was marked, and never put together.
+    skin = Code("ICD-O-3", "C44.9")
+    found = MentionCodes.learn([marked(encounter_of, [*some, ("piel", skin)])])
+    assert found is not None
+    assert set(found(["piel"])[0]) == {skin}
+    assert all("C44" not in value for axis in found.axes for value in axis.values)
+    assert MentionCodes.learn([marked(encounter_of, [("piel", skin)])]) is None
+
+
+def test_values_are_those_of_kernel_ridge_regression(
+    encounter_of: Build, mentions: list[tuple[str, Code]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An oracle: scikit-learn, with all weights kept as they are."""
+    monkeypatch.setattr(mention_codes, "_LEAST_WEIGHT", 0.0)
+    monkeypatch.setattr(mention_codes, "_DIGITS", 12)
+    learned = MentionCodes.learn([marked(encounter_of, mentions)])
+    assert learned is not None
+    rows = learned._rows
+    # Wordings stand by how often they were marked, then by their words.
+    ordered = sorted(mentions, key=lambda pair: mention_codes._wording(pair[0]))
+    stems = [str(Code("ICD-O-3", code.value.split("/")[0])) for _, code in ordered]
+    y = np.array([[float(one == stem) for stem in learned.axes[0].values] for one in stems])
+    kernel = (rows @ rows.T).toarray()
+    oracle = KernelRidge(alpha=0.1, kernel="precomputed").fit(kernel, y - y.mean(axis=0))
+    asked = [mention_codes._wording(words) for words in ("seminoma in situ", "un timoma raro")]
+    x = learned._weighing.transform(mention_codes._named(asked))
+    wanted = oracle.predict((x @ rows.T).toarray()) + y.mean(axis=0)
+    np.testing.assert_allclose(learned._values(asked)[:, : y.shape[1]], wanted, atol=1e-9)
+
+
+def test_sharpness_is_chosen_by_values_of_what_was_left_out(
+    encounter_of: Build, mentions: list[tuple[str, Code]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An oracle: the regression is learned anew without each wording in turn."""
+    seen: list[np.ndarray[Any, Any]] = []
+    real = mention_codes._sharpness
+    monkeypatch.setattr(
+        mention_codes,
+        "_sharpness",
+        lambda values, right: seen.append(values) or real(values, right),
+    )
+    learned = MentionCodes.learn([marked(encounter_of, mentions)])
+    assert learned is not None
+    ordered = sorted(mentions, key=lambda pair: mention_codes._wording(pair[0]))
+    stems = [str(Code("ICD-O-3", code.value.split("/")[0])) for _, code in ordered]
+    y = np.array([[float(one == stem) for stem in learned.axes[0].values] for one in stems])
+    mean, kernel = y.mean(axis=0), (learned._rows @ learned._rows.T).toarray()
+    for n in range(len(y)):
+        others = np.arange(len(y)) != n
+        oracle = KernelRidge(alpha=0.1, kernel="precomputed")
+        oracle.fit(kernel[np.ix_(others, others)], (y - mean)[others])
+        wanted = oracle.predict(kernel[n : n + 1, others])[0] + mean
+        np.testing.assert_allclose(seen[0][n], wanted, atol=1e-9)
+
+
+@given(st.data())
+def test_each_mention_is_read_for_itself(learned: MentionCodes, data: st.DataObject) -> None:
+    words = st.sampled_from(["metástasis", "de", "seminoma", "grado", "3", "in", "situ", "x", "."])
+    texts = data.draw(st.lists(st.lists(words, max_size=5).map(" ".join), max_size=5))
+    together = learned(texts)
+    assert [learned([text])[0] for text in texts] == together
+    for said in together:
+        assert sum(said.values()) <= 1.0 + 1e-9
+        assert all(0.05 <= chance <= 1.0 for chance in said.values())
+
+
+def test_the_order_of_encounters_does_not_matter(
+    encounter_of: Build, mentions: list[tuple[str, Code]]
+) -> None:
+    some = [marked(encounter_of, mentions[n : n + 4], f"e{n}") for n in range(0, len(mentions), 4)]
+    shuffled = random.Random(1).sample(some, len(some))
+    assert MentionCodes.learn(some) == MentionCodes.learn(shuffled)
+
+
+def test_nothing_is_learned_without_marks(encounter_of: Build) -> None:
+    assert MentionCodes.learn([encounter_of("Nothing is marked.")]) is None
+    assert MentionCodes.learn([]) is None
+
+
+def test_there_and_back_without_a_word(learned: MentionCodes) -> None:
+    text = json.dumps(learned.to_dict(), ensure_ascii=False)
+    again = MentionCodes.from_dict(json.loads(text))
+    assert again == learned
+    asked = ["metástasis de seminoma", "timoma de células raras", "", "."]
+    assert again(asked) == learned(asked)
+    assert not any(word in text.casefold() for word in ("seminoma", "timoma", "metástasis", "situ"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"known": []},
+        {"known": {"0": {"nonsense": 1}}},
+        {"known": {"0": {"ICD-O-3:8140/3": 0}}},
+        {"names": [[-1]]},
+        {"names": []},
+        {"axes": []},
+        {"axes": [["ICD-O-3", ["3"], 1.0]]},
+        {"mean": [0.5]},
+        {"weights": [[[0], []]]},
+        {"weights": None},
+    ],
+)
+def test_a_damaged_file_is_refused(learned: MentionCodes, change: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"^mentions' codes: damaged; run `surecode train` again$"):
+        MentionCodes.from_dict({**learned.to_dict(), **change})
+    values = learned.to_dict()
+    values["mean"][0] = float("nan")
+    with pytest.raises(InputError, match="damaged"):
+        MentionCodes.from_dict(values)
+    with pytest.raises(InputError, match="damaged"):
+        MentionCodes.from_dict(None)
