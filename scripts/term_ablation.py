@@ -28,10 +28,12 @@ from surecode.data import table
 from surecode.encounter import Code, Encounter
 from surecode.evaluation.metrics import mean_average_precision
 from surecode.hybrid.candidates import FEATURES, candidates
+from surecode.hybrid.claims import claims
 from surecode.hybrid.found import Found, Terms, find
 from surecode.hybrid.learn import FOLDS
 from surecode.hybrid.linear import LinearModel
 from surecode.hybrid.marks import Marks
+from surecode.hybrid.mention_codes import MentionCodes
 from surecode.hybrid.sites import Sites
 from surecode.hybrid.tagger import Tagged, Tagger, tagged
 from surecode.lexicon.documents import languages_of
@@ -106,7 +108,7 @@ def tagged_folds(
     if kind is None:
         return {encounter.encounter_id: {} for encounter in encounters}
     fold = folds_of([encounter.patient_id for encounter in encounters], FOLDS, seed)
-    seen = {}
+    seen: dict[str, Mapping[str, Tagged]] = {}
     for k in range(FOLDS):
         some = [e for e, at in zip(encounters, fold, strict=True) if at != k]
         tagger = Tagger.learn(some, network=kind == "network", seed=seed)
@@ -136,17 +138,22 @@ def read_folds(
     return folds
 
 
-def proposed(folds: Sequence[Sequence[Found]], with_marks: bool) -> list[list[Proposed]]:
-    """The candidates of each fold, their places judged by what the others' marks say."""
+def proposed(
+    folds: Sequence[Sequence[Found]], *, with_marks: bool = True, with_codes: bool = True
+) -> list[list[Proposed]]:
+    """The candidates of each fold, judged by what the others' marks say of places and mentions."""
     sites = [[Sites.of(found) for found in fold] for fold in folds]
+    with_codes = with_codes and any(found.mentions for fold in folds for found in fold)
     result = []
     for fold in sites:
-        marks = None
-        if with_marks:
-            marks = Marks.learn([one for other in sites if other is not fold for one in other])
+        others = [one for other in sites if other is not fold for one in other]
+        marks = Marks.learn(others) if with_marks else None
+        codes = MentionCodes.learn(one.found.encounter for one in others) if with_codes else None
         rows = []
         for one in fold:
-            said = candidates(one.found, {} if marks is None else marks(one))
+            said = candidates(
+                one.found, {} if marks is None else marks(one), claims(one.found, codes)
+            )
             rows.append(Proposed(one.found.encounter.code_set, said.codes, said.features))
         result.append(rows)
     return result
@@ -192,7 +199,7 @@ def main() -> None:
         lists = lists_for(encounters)
         seen = tagged_folds(encounters, words.seed, words.tagger)
         folds = read_folds(encounters, words.seed, lists.pop("everything"), seen)
-        full = proposed(folds, with_marks=True)
+        full = proposed(folds)
         rows = {"everything": measured(full, columns_without(None))}
         for kind in KINDS:
             # Without the words around, what they propose is gone as well.
@@ -204,12 +211,13 @@ def main() -> None:
                 f"\ntagger: mentions placed exactly: precision {score.precision:.3f}, recall "
                 f"{score.recall:.3f}, F1 {score.f1:.3f}"
             )
-            untagged = [[replace(found, tagged={}) for found in fold] for fold in folds]
-            some = proposed(untagged, with_marks=True)
-            rows["without the tagger"] = measured(some, columns_without(None))
+            plain = proposed(folds, with_codes=False)
+            rows["without the codes of mentions"] = measured(plain, columns_without(None))
+            untagged = [[replace(f, tagged={}, mentions=()) for f in fold] for fold in folds]
+            rows["without the tagger"] = measured(proposed(untagged), columns_without(None))
         for name, listed in lists.items():
             other = read_folds(encounters, words.seed, listed, seen)
-            rows[name] = measured(proposed(other, with_marks=True), columns_without(None))
+            rows[name] = measured(proposed(other), columns_without(None))
         print(f"\n{run.parent.name}: {len(encounters)} encounters of train and tune\n")
         print("| features | micro-F1 | difference | MAP | difference |\n|---|--:|--:|--:|--:|")
         f1, precision = rows["everything"]

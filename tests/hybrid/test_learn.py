@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,9 +14,12 @@ from surecode.calibration.folds import folds_of
 from surecode.codes.label_space import LabelSpace
 from surecode.encounter import Code, Document, Encounter, Evidence, GoldCode, Span
 from surecode.errors import InputError
+from surecode.hybrid import weights
 from surecode.hybrid.candidates import candidates
-from surecode.hybrid.found import Terms, find
+from surecode.hybrid.claims import Claim, claims
+from surecode.hybrid.found import Found, Terms, find
 from surecode.hybrid.learn import FOLDS, Learned, learn
+from surecode.hybrid.mention_codes import MentionCodes
 from surecode.hybrid.reader import TermReader
 from surecode.hybrid.tagger import Tagged, Tagger
 from surecode.hybrid.titles import Titles
@@ -137,6 +140,38 @@ def test_no_tagger_judges_an_encounter_that_taught_it(
     assert [names for _, names in taught].count(everyone) == 1
     pairs = 0 if kind == "network" else FOLDS * (FOLDS - 1) // 2
     assert len(taught) == FOLDS + pairs + 1
+
+
+def test_no_mention_is_given_a_code_by_what_its_encounter_taught(
+    corpus: list[Encounter], learned_of: Learn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught: list[tuple[MentionCodes, set[str]]] = []
+    judged: set[str] = set()
+    plain = MentionCodes.learn
+
+    def learning(some: Iterable[Encounter]) -> MentionCodes | None:
+        encounters = list(some)
+        codes = plain(encounters)
+        assert codes is not None
+        taught.append((codes, {encounter.encounter_id for encounter in encounters}))
+        return codes
+
+    def claiming(found: Found, codes: MentionCodes | None) -> dict[Code, list[Claim]]:
+        (teachers,) = [names for known, names in taught if known is codes]
+        assert found.encounter.encounter_id not in teachers
+        judged.add(found.encounter.encounter_id)
+        return claims(found, codes)
+
+    monkeypatch.setattr(MentionCodes, "learn", learning)
+    monkeypatch.setattr(weights, "claims", claiming)
+    learned = learned_of(corpus, tagger="crf")
+    everyone = {encounter.encounter_id for encounter in corpus}
+    assert judged == everyone
+    assert learned.reader.weights.mention_codes is not None
+    (teachers,) = [
+        names for known, names in taught if known is learned.reader.weights.mention_codes
+    ]
+    assert teachers == everyone
 
 
 def test_a_tagger_without_marks_to_learn_from_is_refused(

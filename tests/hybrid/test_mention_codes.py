@@ -68,7 +68,9 @@ def test_a_known_wording_has_its_code_however_it_is_written(
 ) -> None:
     for words, code in mentions:
         for written in (words, words.upper(), words.replace(" ", "\n")):
+            assert learned.knows(written)
             assert learned([written]) == [{code: pytest.approx(1 / 1.05)}]
+    assert not learned.knows("metástasis de adenocarcinoma")
 
 
 def test_codes_of_one_wording_share_it_by_how_often_they_were_given(encounter_of: Build) -> None:

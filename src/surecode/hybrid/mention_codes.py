@@ -1,6 +1,6 @@
 """Which code people give to a mention, from its words alone.
 
-Three of four mentions of CANTEMIST are worded as some other mention was, and nearly all of these
+Seven of ten mentions of CANTEMIST are worded as some other mention was, and nearly all of these
 have its code. What was never worded so is put together from the parts of codes (`codes.axes`):
 "metástasis de carcinoma renal de células claras" is known by its stem 8310 and by what other stems
 call a metastasis, behaviour 6. The stem, and the value of each axis, is told by kernel ridge
@@ -143,6 +143,10 @@ class MentionCodes:
         x = self._weighing.transform(_named(wordings))
         values: NDArray[np.float64] = (x @ self._rows.T @ self._weights).toarray() + self.mean
         return values
+
+    def knows(self, text: str) -> bool:
+        """Whether a mention of training was worded so."""
+        return _hash(_wording(text)) in self.known
 
     @staticmethod
     def _known(counts: Mapping[Code, int]) -> dict[Code, float]:
