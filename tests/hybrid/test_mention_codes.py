@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.kernel_ridge import KernelRidge
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.linear_model import Ridge
 
 from surecode.encounter import Code, Encounter, Evidence, GoldCode, Span
 from surecode.errors import InputError
@@ -112,7 +113,26 @@ def test_codes_without_axes_are_their_own_stems(encounter_of: Build) -> None:
     assert MentionCodes.learn([marked(encounter_of, [("piel", skin)])]) is None
 
 
-def test_values_are_those_of_kernel_ridge_regression(
+def design(
+    learned: MentionCodes, wordings: Sequence[tuple[str, ...]]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Names that two wordings of training share ``[n, C]``, by scikit-learn's weighing."""
+    names = mention_codes._named(wordings)[:, list(learned.columns)]
+    found: np.ndarray[Any, np.dtype[np.float64]] = TfidfTransformer().fit_transform(names).toarray()
+    return found
+
+
+def targets(
+    learned: MentionCodes, mentions: list[tuple[str, Code]]
+) -> tuple[list[tuple[str, ...]], np.ndarray[Any, np.dtype[np.float64]]]:
+    """The wordings, which stand by how often they were marked and their words, and their stems."""
+    ordered = sorted((mention_codes._wording(words), code) for words, code in mentions)
+    stems = [f"ICD-O-3:{code.value.split('/')[0]}" for _, code in ordered]
+    y = np.array([[float(one == stem) for stem in learned.axes[0].values] for one in stems])
+    return [words for words, _ in ordered], y
+
+
+def test_values_are_those_of_ridge_regression(
     encounter_of: Build, mentions: list[tuple[str, Code]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An oracle: scikit-learn, with all weights kept as they are."""
@@ -120,17 +140,12 @@ def test_values_are_those_of_kernel_ridge_regression(
     monkeypatch.setattr(mention_codes, "_DIGITS", 12)
     learned = MentionCodes.learn([marked(encounter_of, mentions)])
     assert learned is not None
-    rows = learned._rows
-    # Wordings stand by how often they were marked, then by their words.
-    ordered = sorted(mentions, key=lambda pair: mention_codes._wording(pair[0]))
-    stems = [str(Code("ICD-O-3", code.value.split("/")[0])) for _, code in ordered]
-    y = np.array([[float(one == stem) for stem in learned.axes[0].values] for one in stems])
-    kernel = (rows @ rows.T).toarray()
-    oracle = KernelRidge(alpha=0.1, kernel="precomputed").fit(kernel, y - y.mean(axis=0))
-    asked = [mention_codes._wording(words) for words in ("seminoma in situ", "un timoma raro")]
-    x = learned._weighing.transform(mention_codes._named(asked))
-    wanted = oracle.predict((x @ rows.T).toarray()) + y.mean(axis=0)
-    np.testing.assert_allclose(learned._values(asked)[:, : y.shape[1]], wanted, atol=1e-9)
+    wordings, y = targets(learned, mentions)
+    x, mean = design(learned, wordings), y.mean(axis=0)
+    oracle = Ridge(alpha=0.1, fit_intercept=False).fit(x, y - mean)
+    said = learned._values(wordings)[:, : y.shape[1]]
+    np.testing.assert_allclose(said, oracle.predict(x) + mean, atol=1e-9)
+    assert learned._values([("xyxy",)]).tolist() == [list(learned.mean)]  # no name is known
 
 
 def test_sharpness_is_chosen_by_values_of_what_was_left_out(
@@ -139,22 +154,20 @@ def test_sharpness_is_chosen_by_values_of_what_was_left_out(
     """An oracle: the regression is learned anew without each wording in turn."""
     seen: list[np.ndarray[Any, Any]] = []
     real = mention_codes._sharpness
-    monkeypatch.setattr(
-        mention_codes,
-        "_sharpness",
-        lambda values, right: seen.append(values) or real(values, right),
-    )
+
+    def kept(values: np.ndarray[Any, Any], right: np.ndarray[Any, Any]) -> float:
+        seen.append(values)
+        return real(values, right)
+
+    monkeypatch.setattr(mention_codes, "_sharpness", kept)
     learned = MentionCodes.learn([marked(encounter_of, mentions)])
     assert learned is not None
-    ordered = sorted(mentions, key=lambda pair: mention_codes._wording(pair[0]))
-    stems = [str(Code("ICD-O-3", code.value.split("/")[0])) for _, code in ordered]
-    y = np.array([[float(one == stem) for stem in learned.axes[0].values] for one in stems])
-    mean, kernel = y.mean(axis=0), (learned._rows @ learned._rows.T).toarray()
+    wordings, y = targets(learned, mentions)
+    x, mean = design(learned, wordings), y.mean(axis=0)
     for n in range(len(y)):
         others = np.arange(len(y)) != n
-        oracle = KernelRidge(alpha=0.1, kernel="precomputed")
-        oracle.fit(kernel[np.ix_(others, others)], (y - mean)[others])
-        wanted = oracle.predict(kernel[n : n + 1, others])[0] + mean
+        oracle = Ridge(alpha=0.1, fit_intercept=False).fit(x[others], (y - mean)[others])
+        wanted = oracle.predict(x[n : n + 1])[0] + mean
         np.testing.assert_allclose(seen[0][n], wanted, atol=1e-9)
 
 
@@ -197,8 +210,9 @@ def test_there_and_back_without_a_word(learned: MentionCodes) -> None:
         {"known": []},
         {"known": {"0": {"nonsense": 1}}},
         {"known": {"0": {"ICD-O-3:8140/3": 0}}},
-        {"names": [[-1]]},
-        {"names": []},
+        {"columns": [-1]},
+        {"columns": []},
+        {"rarity": None},
         {"axes": []},
         {"axes": [["ICD-O-3", ["3"], 1.0]]},
         {"mean": [0.5]},

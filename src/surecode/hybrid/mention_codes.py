@@ -3,14 +3,14 @@
 Seven of ten mentions of CANTEMIST are worded as some other mention was, and nearly all of these
 have its code. What was never worded so is put together from the parts of codes (`codes.axes`):
 "metástasis de carcinoma renal de células claras" is known by its stem 8310 and by what other stems
-call a metastasis, behaviour 6. The stem, and the value of each axis, is told by kernel ridge
-regression on the wordings of training, one column for each value (least-squares classification;
-Rasmussen & Williams 2006, section 6.5); its leave-one-out values have a closed form (there, section
+call a metastasis, behaviour 6. The stem, and the value of each axis, is told by ridge regression on
+the words of a wording and their parts, one column for each value (least-squares classification;
+Rasmussen & Williams 2006, section 6.5). Its leave-one-out values have a closed form (there, section
 5.4.2), and by these the sharpness of a softmax is chosen that makes chances of them.
 
-What is kept of wordings are hashes of them and of their parts, and no word.
+Nothing is kept of a wording but its hash, and of what two wordings share weights.
 
-Legend: U wordings, V values of all axes.
+Legend: U wordings, C names that wordings have, V values of all axes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
-from sklearn.feature_extraction.text import TfidfTransformer
 
 from surecode.coder.hashed_words import hashes
 from surecode.codes import axes
@@ -44,7 +43,8 @@ _SHORTEST, _LONGEST = 2, 4  # characters of a part of a word
 # Of the regression; by right codes of wordings never seen, in cross-validation inside train and
 # tune of CANTEMIST (of .03 to .3).
 _PENALTY = 0.1
-_LEAST_WEIGHT = 0.02  # of a wording; less moves no decision there
+_LEAST_WEIGHT = 0.03  # less moves no decision there
+_FEWEST = 2  # wordings that have a name
 _MOST = 8000  # wordings, the most frequent: the regression takes memory by their square
 _DIGITS = 4  # of a number, behind the point
 _LEAST = 0.05  # of a code's chance; less is not proposed
@@ -73,16 +73,18 @@ class MentionCodes:
 
     Attributes:
         known: by hash of a wording how often it had each code.
-        names: hashed columns of the words of each of U wordings and of their parts.
         axes: the first of stems, then those of each system that has any.
         mean: of each of V values.
-        weights: of each of U wordings for the values, by their number.
+        columns: of C names, hashed.
+        rarity: of each name, larger the fewer wordings have it.
+        weights: of each name for the values, by their number.
     """
 
     known: Mapping[str, Mapping[Code, int]]
-    names: tuple[tuple[int, ...], ...]
     axes: tuple[Axis, ...]
     mean: tuple[float, ...]
+    columns: tuple[int, ...]
+    rarity: tuple[float, ...]
     weights: tuple[Mapping[int, float], ...]
 
     @classmethod
@@ -96,16 +98,18 @@ class MentionCodes:
         kept = sorted(counts, key=lambda words: (-counts[words].total(), words))[:_MOST]
         rows = [(w, code) for w in kept for code in sorted(counts[w]) if _has_parts(code)]
         codes = [code for _, code in rows]
-        names = _named([words for words, _ in rows])
-        x = TfidfTransformer().fit_transform(names)
+        having = _named(kept).getnnz(axis=0)
+        columns = np.flatnonzero(having >= _FEWEST)
+        rarity = np.log((1.0 + len(kept)) / (1.0 + having[columns])) + 1.0
+        x = _unit(_named([words for words, _ in rows])[:, columns] @ sparse.diags(rarity))
         kernel = (x @ x.T).toarray()
         kernel[np.diag_indices(len(rows))] += _PENALTY
         inverse = np.linalg.inv(kernel)
         told = _axes(codes)
         y = np.concatenate([_targets(*one) for one in told], axis=1)
         mean = y.mean(axis=0)
-        weights = inverse @ (y - mean)
-        without = y - weights / np.diag(inverse)[:, None]
+        dual = inverse @ (y - mean)
+        without = y - dual / np.diag(inverse)[:, None]
         fitted, first = [], 0
         for axis, _ in told:
             some = slice(first, first + len(axis.values))
@@ -113,15 +117,14 @@ class MentionCodes:
             first = some.stop
         return cls(
             {_hash(words): dict(counts[words]) for words in counts},
-            tuple(map(tuple, _columns(names))),
             tuple(fitted),
-            tuple(round(float(value), _DIGITS) for value in mean),
+            _rounded(mean),
+            tuple(columns.tolist()),
+            _rounded(rarity),
             tuple(
-                {
-                    int(k): round(float(row[k]), _DIGITS)
-                    for k in np.flatnonzero(np.abs(row) >= _LEAST_WEIGHT)
-                }
-                for row in weights
+                dict(zip(large.tolist(), _rounded(row[large]), strict=True))
+                for row in x.T @ dual
+                for large in [np.flatnonzero(np.abs(row) >= _LEAST_WEIGHT)]
             ),
         )
 
@@ -140,8 +143,8 @@ class MentionCodes:
 
     def _values(self, wordings: Sequence[_Words]) -> NDArray[np.float64]:
         """``[n, V]``; sparse products add up row by row, so none depends on what stands beside."""
-        x = self._weighing.transform(_named(wordings))
-        values: NDArray[np.float64] = (x @ self._rows.T @ self._weights).toarray() + self.mean
+        x = _unit(_named(wordings) @ self._rarity)
+        values: NDArray[np.float64] = (x @ self._weights).toarray() + self.mean
         return values
 
     def knows(self, text: str) -> bool:
@@ -174,30 +177,20 @@ class MentionCodes:
         return {code: chance for code, chance in found.items() if chance >= _LEAST}
 
     @cached_property
-    def _names(self) -> sparse.csr_matrix:
-        """``[U, columns]``: 1 for each name of a wording."""
-        ends = np.cumsum([0, *map(len, self.names)])
-        columns = np.array([column for row in self.names for column in row], dtype=np.int64)
-        return sparse.csr_matrix(
-            (np.ones(len(columns)), columns, ends), (len(self.names), _COLUMNS)
-        )
-
-    @cached_property
-    def _weighing(self) -> TfidfTransformer:
-        """Makes rows of length one; rare names are heavier, by how few wordings have them."""
-        return TfidfTransformer().fit(self._names)
-
-    @cached_property
-    def _rows(self) -> sparse.csr_matrix:
-        return sparse.csr_matrix(self._weighing.transform(self._names))
+    def _rarity(self) -> sparse.csr_matrix:
+        """``[columns, C]``: of each column that is a name its rarity."""
+        places = (np.array(self.columns, dtype=np.int64), np.arange(len(self.columns)))
+        return sparse.csr_matrix((self.rarity, places), (_COLUMNS, len(self.columns)))
 
     @cached_property
     def _weights(self) -> sparse.csr_matrix:
-        """``[U, V]``."""
+        """``[C, V]``."""
         ends = np.cumsum([0, *map(len, self.weights)])
-        columns = [k for row in self.weights for k in row]
+        places = [k for row in self.weights for k in row]
         numbers = [weight for row in self.weights for weight in row.values()]
-        return sparse.csr_matrix((numbers, columns, ends), (len(self.weights), len(self.mean)))
+        return sparse.csr_matrix(
+            (np.array(numbers, dtype=np.float64), places, ends), (len(self.weights), len(self.mean))
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -206,9 +199,10 @@ class MentionCodes:
                 key: {str(code): n for code, n in sorted(counts.items())}
                 for key, counts in sorted(self.known.items())
             },
-            "names": [list(row) for row in self.names],
             "axes": [[axis.system, list(axis.values), axis.sharpness] for axis in self.axes],
             "mean": list(self.mean),
+            "columns": list(self.columns),
+            "rarity": list(self.rarity),
             "weights": [[list(row), list(row.values())] for row in self.weights],
         }
 
@@ -221,15 +215,16 @@ class MentionCodes:
                     str(key): {parse(code): int(n) for code, n in counts.items()}
                     for key, counts in values["known"].items()
                 },
-                tuple(tuple(map(int, row)) for row in values["names"]),
                 tuple(
                     Axis(str(system), tuple(map(str, some)), float(sharpness))
                     for system, some, sharpness in values["axes"]
                 ),
                 tuple(map(float, values["mean"])),
+                tuple(map(int, values["columns"])),
+                tuple(map(float, values["rarity"])),
                 tuple(
-                    dict(zip(map(int, columns), map(float, numbers), strict=True))
-                    for columns, numbers in values["weights"]
+                    dict(zip(map(int, places), map(float, numbers), strict=True))
+                    for places, numbers in values["weights"]
                 ),
             )
             sound = read._is_sound()
@@ -242,6 +237,7 @@ class MentionCodes:
     def _is_sound(self) -> bool:
         numbers = [
             *self.mean,
+            *self.rarity,
             *(axis.sharpness for axis in self.axes),
             *(weight for row in self.weights for weight in row.values()),
         ]
@@ -255,8 +251,9 @@ class MentionCodes:
                 for system, count in Counter(a.system for a in self.axes[1:]).items()
             )
             and sum(len(axis.values) for axis in self.axes) == len(self.mean)
-            and len(self.names) == len(self.weights)
-            and all(0 <= column < _COLUMNS for row in self.names for column in row)
+            and len(self.columns) == len(self.rarity) == len(self.weights)
+            and all(a < b for a, b in pairwise(self.columns))
+            and all(0 <= column < _COLUMNS for column in self.columns)
             and all(0 <= k < len(self.mean) for row in self.weights for k in row)
             and all(n > 0 for counts in self.known.values() for n in counts.values())
             and all(map(math.isfinite, numbers))
@@ -310,9 +307,14 @@ def _named(wordings: Sequence[_Words]) -> sparse.csr_matrix:
     return x
 
 
-def _columns(names: sparse.csr_matrix) -> list[list[int]]:
-    columns, ends = names.indices.tolist(), names.indptr.tolist()
-    return [columns[first:last] for first, last in pairwise(ends)]
+def _unit(x: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Rows of length one, but for those that have nothing."""
+    length = np.sqrt(np.asarray(x.multiply(x).sum(axis=1)).ravel())
+    return sparse.csr_matrix(sparse.diags(1.0 / np.where(length > 0.0, length, 1.0)) @ x)
+
+
+def _rounded(numbers: Iterable[float]) -> tuple[float, ...]:
+    return tuple(round(float(number), _DIGITS) for number in numbers)
 
 
 def _axes(codes: Sequence[Code]) -> list[tuple[Axis, list[str | None]]]:
