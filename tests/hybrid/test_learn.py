@@ -24,6 +24,7 @@ from surecode.hybrid.reader import TermReader
 from surecode.hybrid.tagger import Tagged, Tagger
 from surecode.hybrid.titles import Titles
 from surecode.lexicon.lexicon import Lexicon
+from surecode.lexicon.term import Term
 from surecode.lexicon.terms_table import table_terms
 from surecode.lexicon.terms_training import training_terms, words_of
 
@@ -172,6 +173,21 @@ def test_no_mention_is_given_a_code_by_what_its_encounter_taught(
         names for known, names in taught if known is learned.reader.weights.mention_codes
     ]
     assert teachers == everyone
+
+
+def test_lists_tell_the_codes_of_mentions(tumours: list[Encounter]) -> None:
+    tumour, listed = Code("ICD-O-3", "8140/3"), Code("ICD-O-3", "9220/3")
+    terms = [
+        Term("condrosarcoma", listed, "shipped", "r0", 0.5, "es", 0),
+        Term("condroma", listed, "sense", "r1", 0.5, "es", 0),
+    ]
+    space = LabelSpace((tumour, listed))
+    learned = learn(tumours[:25], tumours[25:], terms, [], space, tagger="crf")
+    codes = learned.reader.weights.mention_codes
+    assert codes is not None
+    assert codes.axes[0].values == ("ICD-O-3:8140", "ICD-O-3:9220")
+    plain = MentionCodes.learn(tumours, terms[:1])
+    assert codes == plain
 
 
 def test_a_tagger_without_marks_to_learn_from_is_refused(

@@ -19,6 +19,7 @@ from surecode.encounter import Code, Encounter, Evidence, GoldCode, Span
 from surecode.errors import InputError
 from surecode.hybrid import mention_codes
 from surecode.hybrid.mention_codes import MentionCodes
+from surecode.lexicon.term import Term
 
 Build = Callable[..., Encounter]
 _STEMS = {
@@ -111,6 +112,63 @@ def test_codes_without_axes_are_their_own_stems(encounter_of: Build) -> None:
     assert set(found(["piel"])[0]) == {skin}
     assert all("C44" not in value for axis in found.axes for value in axis.values)
     assert MentionCodes.learn([marked(encounter_of, [("piel", skin)])]) is None
+
+
+@pytest.fixture(scope="module")
+def listed() -> list[Term]:
+    """A tumour that nobody marked, in a list; ICD-10-CM has no axes."""
+    tumours = ("condrosarcoma", "condrosarcoma mixoide", "tumor condroide")
+    terms = [(words, Code("ICD-O-3", "9220/3")) for words in tumours]
+    terms += [("timoma", Code("ICD-O-3", "9999/9")), ("fiebre", Code("ICD-10-CM", "R50.9"))]
+    return [
+        Term(words, code, "shipped", f"r{n}", 0.5, "es", 0) for n, (words, code) in enumerate(terms)
+    ]
+
+
+def test_lists_tell_stems_and_mentions_tell_the_rest(
+    encounter_of: Build, mentions: list[tuple[str, Code]], listed: list[Term]
+) -> None:
+    given = [marked(encounter_of, mentions)]
+    alone, beside = MentionCodes.learn(given), MentionCodes.learn(given, listed)
+    assert alone is not None
+    assert beside is not None
+    wording = "metástasis de condrosarcoma gigante"
+    assert all("9220" not in code.value for code in alone([wording])[0])
+    (said,) = beside([wording])
+    assert max(said, key=lambda code: said[code]) == Code("ICD-O-3", "9220/6")
+    assert not beside.knows("condrosarcoma")
+    # What was marked is not told otherwise by a list, and a stem of another system is left aside.
+    assert beside(["timoma"]) == [{Code("ICD-O-3", "8580/3"): pytest.approx(1 / 1.05)}]
+    assert beside.axes[1:] == alone.axes[1:]
+    assert {value[:12] for value in beside.axes[0].values} - {
+        value[:12] for value in alone.axes[0].values
+    } == {"ICD-O-3:9220"}
+
+
+def test_a_listed_wording_weighs_less(
+    encounter_of: Build,
+    mentions: list[tuple[str, Code]],
+    listed: list[Term],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An oracle: scikit-learn, with weights of rows."""
+    monkeypatch.setattr(mention_codes, "_LEAST_WEIGHT", 0.0)
+    monkeypatch.setattr(mention_codes, "_DIGITS", 12)
+    learned = MentionCodes.learn([marked(encounter_of, mentions)], listed)
+    assert learned is not None
+    wordings, y = targets(learned, mentions)
+    more = sorted(mention_codes._wording(term.text) for term in listed[:3])
+    unseen = [float(value == "ICD-O-3:9220") for value in learned.axes[0].values]
+    x = mention_codes._unit(mention_codes._named([*wordings, *more]) @ learned._rarity).toarray()
+    mean = y.mean(axis=0)
+    oracle = Ridge(alpha=0.1, fit_intercept=False)
+    oracle.fit(
+        x,
+        np.concatenate([y, [unseen] * 3]) - mean,
+        sample_weight=[1.0] * len(y) + [0.3] * 3,
+    )
+    said = learned._values([*wordings, *more])[:, : y.shape[1]]
+    np.testing.assert_allclose(said, oracle.predict(x) + mean, atol=1e-9)
 
 
 def design(

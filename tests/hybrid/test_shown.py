@@ -91,6 +91,23 @@ def test_a_place_is_shown_for_the_code_that_it_most_likely_means(encounter: Enco
     }
 
 
+def test_where_a_tagger_sees_mentions_places_of_terms_must_be_likelier(
+    encounter: Encounter,
+) -> None:
+    term, mention = place((0, 5), p=0.49), replace(place((0, 15), p=0.4), match="tagged")
+    assert [span.end for span in shown(encounter, [term], 3)] == [5]
+    ends = {
+        code: [span.end for span in spans]
+        for code, spans in shown_spans(encounter, {1: [term], 2: [mention]}, 3).items()
+    }
+    assert ends[2] == [15]
+    assert ends[1] == [5]  # it has no other
+    again = replace(term, spans=(Span("d0", 17, 22),))
+    others = shown_spans(encounter, {1: [place((31, 39)), again], 2: [mention]}, 3)
+    assert [span.start for span in others[1]] == [31]
+    assert [span.start for span in shown(encounter, [place((31, 39)), again], 3)] == [31, 17]
+
+
 def test_what_a_code_falls_back_on_has_its_mentions(encounter: Encounter) -> None:
     """Its words are deleted wherever they stand, though the places are quoted for another code."""
     fevers = [(0, 5), (24, 29)]

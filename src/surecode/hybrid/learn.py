@@ -140,7 +140,8 @@ def learn(
         leave=False,
     ) as shown:
         nested = tagger != "network"  # folds within folds would take three times as long
-        read = _Read(folds, learned, taught, nested, shown.update, similar, near)
+        words = [term for term in own if term.source != "sense"]
+        read = _Read(folds, learned, taught, nested, shown.update, similar, near, words)
         if not any(
             found.beside or found.apart or found.titles for k in folds for found in read.found(k)
         ):
@@ -178,9 +179,11 @@ class _Read:
         done: Callable[[], object],
         similar: Titles | None,
         near: Mapping[str, Near],
+        listed: Sequence[Term],
     ) -> None:
         self.folds = folds
         self.near = near
+        self._listed = listed
         self._described = None if similar is None else similar.similarity
         self._learned = learned
         self._taught = taught
@@ -230,7 +233,7 @@ class _Read:
         """Weights from all folds but some."""
         found = [self.found(k, *without) for k in self.folds if k not in without]
         codes = () if self._described is None else self._described.codes
-        return Weights.learn(found, codes, self.near)
+        return Weights.learn(found, codes, self.near, self._listed)
 
     def ground(self, weights: Weights, space: LabelSpace, k: int) -> Ground:
         """What counts without a fold say of a label space."""

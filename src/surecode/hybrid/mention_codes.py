@@ -8,9 +8,12 @@ the words of a wording and their parts, one column for each value (least-squares
 Rasmussen & Williams 2006, section 6.5). Its leave-one-out values have a closed form (there, section
 5.4.2), and by these the sharpness of a softmax is chosen that makes chances of them.
 
+Wordings of lists tell stems as well, but count for less; of behaviour and grade they say what codes
+are called, and not what notes say.
+
 Nothing is kept of a wording but its hash, and of what two wordings share weights.
 
-Legend: U wordings, C names that wordings have, V values of all axes.
+Legend: U wordings of mentions, L of lists, C names that wordings have, V values of all axes.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.linalg import solve
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
@@ -36,16 +40,19 @@ from surecode.encounter import Code, Encounter
 from surecode.errors import InputError
 from surecode.hybrid.sites import stem_of
 from surecode.hybrid.sparse import hashed
+from surecode.lexicon.term import Term
 from surecode.lexicon.tokens import tokens
 
 _COLUMNS = 1 << 18
 _SHORTEST, _LONGEST = 2, 4  # characters of a part of a word
-# Of the regression; by right codes of wordings never seen, in cross-validation inside train and
-# tune of CANTEMIST (of .03 to .3).
-_PENALTY = 0.1
+# Of the regression, and what a listed wording counts beside a mention's; by right codes of wordings
+# never seen, cross-validated inside train and tune of CANTEMIST (of .03 to .3, and of .3 and 1).
+_PENALTY, _LISTED = 0.1, 0.3
 _LEAST_WEIGHT = 0.03  # less moves no decision there
 _FEWEST = 2  # wordings that have a name
-_MOST = 8000  # wordings, the most frequent: the regression takes memory by their square
+# Wordings, the most frequent first and listed ones last: the regression takes memory by their
+# square.
+_MOST = 10_000
 _DIGITS = 4  # of a number, behind the point
 _LEAST = 0.05  # of a code's chance; less is not proposed
 _LEAST_VALUE = 0.03  # of one value's chance
@@ -88,28 +95,38 @@ class MentionCodes:
     weights: tuple[Mapping[int, float], ...]
 
     @classmethod
-    def learn(cls, encounters: Iterable[Encounter]) -> MentionCodes | None:
-        """Learn from what people marked; None where they marked nothing."""
+    def learn(
+        cls, encounters: Iterable[Encounter], listed: Iterable[Term] = ()
+    ) -> MentionCodes | None:
+        """Learn from what people marked; None where they marked nothing.
+
+        ``listed`` are terms of lists; those of systems with axes tell stems.
+        """
         counts: defaultdict[_Words, Counter[Code]] = defaultdict(Counter)
         for wording, code in _marked(encounters):
             counts[wording][code] += 1
-        if not any(_has_parts(code) for some in counts.values() for code in some):
-            return None
         kept = sorted(counts, key=lambda words: (-counts[words].total(), words))[:_MOST]
         rows = [(w, code) for w in kept for code in sorted(counts[w]) if _has_parts(code)]
-        codes = [code for _, code in rows]
-        having = _named(kept).getnnz(axis=0)
+        if not rows:
+            return None
+        u, rows = len(rows), [*rows, *_listed(listed, counts)][: max(_MOST, len(rows))]
+        having = _named(list(dict.fromkeys(words for words, _ in rows))).getnnz(axis=0)
         columns = np.flatnonzero(having >= _FEWEST)
-        rarity = np.log((1.0 + len(kept)) / (1.0 + having[columns])) + 1.0
+        in_notes = _named(kept).getnnz(axis=0)[columns]
+        rarity = np.log((1.0 + len(kept)) / (1.0 + in_notes)) + 1.0
         x = _unit(_named([words for words, _ in rows])[:, columns] @ sparse.diags(rarity))
-        kernel = (x @ x.T).toarray()
-        kernel[np.diag_indices(len(rows))] += _PENALTY
-        inverse = np.linalg.inv(kernel)
-        told = _axes(codes)
-        y = np.concatenate([_targets(*one) for one in told], axis=1)
+        stems = _stems([code for _, code in rows])
+        told = [stems, *_axes([code for _, code in rows[:u]])]
+        y = np.concatenate([_targets(axis, some[:u]) for axis, some in told], axis=1)
         mean = y.mean(axis=0)
+        inverse = np.linalg.inv((x[:u] @ x[:u].T).toarray() + _PENALTY * np.eye(u))
         dual = inverse @ (y - mean)
+        # Lists are left aside here: a mention is told at least as sharply with them.
         without = y - dual / np.diag(inverse)[:, None]
+        weights = x[:u].T @ dual
+        if len(rows) > u:
+            v = len(stems[0].values)
+            weights[:, :v] = _with_listed(x, _targets(*stems) - mean[:v], u)
         fitted, first = [], 0
         for axis, _ in told:
             some = slice(first, first + len(axis.values))
@@ -123,7 +140,7 @@ class MentionCodes:
             _rounded(rarity),
             tuple(
                 dict(zip(large.tolist(), _rounded(row[large]), strict=True))
-                for row in x.T @ dual
+                for row in weights
                 for large in [np.flatnonzero(np.abs(row) >= _LEAST_WEIGHT)]
             ),
         )
@@ -317,11 +334,40 @@ def _rounded(numbers: Iterable[float]) -> tuple[float, ...]:
     return tuple(round(float(number), _DIGITS) for number in numbers)
 
 
+def _listed(
+    terms: Iterable[Term], counts: Mapping[_Words, Counter[Code]]
+) -> list[tuple[_Words, Code]]:
+    """The wordings of lists that no mention has, and their codes."""
+    pairs = {
+        (words, term.code)
+        for term in terms
+        if term.code.system in axes.AXES
+        and axes.split(term.code) is not None
+        and (words := _wording(term.text))
+        and words not in counts
+    }
+    return sorted(pairs)
+
+
+def _with_listed(x: sparse.csr_matrix, y: NDArray[np.float64], u: int) -> NDArray[np.float64]:
+    """Weights ``[C, v]``: U wordings of mentions and L of lists ``[U + L, C]``, ``[U + L, v]``."""
+    kernel = (x @ x.T).toarray()
+    kernel[np.diag_indices(len(y))] += (
+        np.where(np.arange(len(y)) < u, 1.0, 1.0 / _LISTED) * _PENALTY
+    )
+    weights: NDArray[np.float64] = x.T @ solve(kernel, y, assume_a="pos", overwrite_a=True)
+    return weights
+
+
+def _stems(codes: Sequence[Code]) -> tuple[Axis, list[str | None]]:
+    """The stems, and each code's."""
+    values: list[str | None] = [str(Code(code.system, stem_of(code))) for code in codes]
+    return Axis("", tuple(sorted({value for value in values if value is not None}))), values
+
+
 def _axes(codes: Sequence[Code]) -> list[tuple[Axis, list[str | None]]]:
-    """Stems and the axes of systems, each with the value of every code, if it has any."""
-    told: list[tuple[str, list[str | None]]] = [
-        ("", [str(Code(code.system, stem_of(code))) for code in codes])
-    ]
+    """The axes of systems that codes are of, each with the value of every code, if it has any."""
+    told: list[tuple[str, list[str | None]]] = []
     for system, names in axes.AXES.items():
         parts = [axes.split(code) if code.system == system else None for code in codes]
         for n in range(len(names)):

@@ -25,6 +25,7 @@ from surecode.hybrid.sites import Sites
 from surecode.hybrid.statistics import Statistics
 from surecode.hybrid.titles import Near
 from surecode.lexicon.senses import rules_hash
+from surecode.lexicon.term import Term
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Weights:
         groups: Sequence[Sequence[Found]],
         codes: Sequence[Code] = (),
         near: Mapping[str, Near] | None = None,
+        listed: Sequence[Term] = (),
     ) -> Weights:
         """Learn from what was found in groups of encounters, each by terms of the others.
 
@@ -71,6 +73,7 @@ class Weights:
             groups: what was found.
             codes: the M described codes, for a coder that looks at similarity.
             near: by encounter, how near it comes to these; none of encounters not in English.
+            listed: terms of lists, whose words tell the codes of mentions, too.
         """
         sites = [[Sites.of(found) for found in group] for group in groups]
         by_group = [
@@ -81,7 +84,9 @@ class Weights:
         sees = any(one.found.mentions for group in sites for one in group)
 
         def mention_codes(some: Iterable[Sites]) -> MentionCodes | None:
-            return MentionCodes.learn(one.found.encounter for one in some) if sees else None
+            if not sees:
+                return None
+            return MentionCodes.learn((one.found.encounter for one in some), listed)
 
         coded = [
             mention_codes(one for other in sites if other is not group for one in other)
