@@ -150,9 +150,9 @@ def test_no_mention_is_given_a_code_by_what_its_encounter_taught(
     judged: set[str] = set()
     plain = MentionCodes.learn
 
-    def learning(some: Iterable[Encounter]) -> MentionCodes | None:
+    def learning(some: Iterable[Encounter], listed: Iterable[Term]) -> MentionCodes | None:
         encounters = list(some)
-        codes = plain(encounters)
+        codes = plain(encounters, listed)
         assert codes is not None
         taught.append((codes, {encounter.encounter_id for encounter in encounters}))
         return codes

@@ -17,7 +17,7 @@ from sklearn.linear_model import Ridge
 
 from surecode.encounter import Code, Encounter, Evidence, GoldCode, Span
 from surecode.errors import InputError
-from surecode.hybrid import mention_codes
+from surecode.hybrid import mention_codes, mention_words
 from surecode.hybrid.mention_codes import MentionCodes
 from surecode.lexicon.term import Term
 
@@ -157,9 +157,9 @@ def test_a_listed_wording_weighs_less(
     learned = MentionCodes.learn([marked(encounter_of, mentions)], listed)
     assert learned is not None
     wordings, y = targets(learned, mentions)
-    more = sorted(mention_codes._wording(term.text) for term in listed[:3])
+    more = sorted(mention_words.wording_of(term.text) for term in listed[:3])
     unseen = [float(value == "ICD-O-3:9220") for value in learned.axes[0].values]
-    x = mention_codes._unit(mention_codes._named([*wordings, *more]) @ learned._rarity).toarray()
+    x = mention_words.unit_rows(mention_words.named([*wordings, *more]) @ learned._rarity).toarray()
     mean = y.mean(axis=0)
     oracle = Ridge(alpha=0.1, fit_intercept=False)
     oracle.fit(
@@ -175,7 +175,7 @@ def design(
     learned: MentionCodes, wordings: Sequence[tuple[str, ...]]
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Names that two wordings of training share ``[n, C]``, by scikit-learn's weighing."""
-    names = mention_codes._named(wordings)[:, list(learned.columns)]
+    names = mention_words.named(wordings)[:, list(learned.columns)]
     found: np.ndarray[Any, np.dtype[np.float64]] = TfidfTransformer().fit_transform(names).toarray()
     return found
 
@@ -184,7 +184,7 @@ def targets(
     learned: MentionCodes, mentions: list[tuple[str, Code]]
 ) -> tuple[list[tuple[str, ...]], np.ndarray[Any, np.dtype[np.float64]]]:
     """The wordings, which stand by how often they were marked and their words, and their stems."""
-    ordered = sorted((mention_codes._wording(words), code) for words, code in mentions)
+    ordered = sorted((mention_words.wording_of(words), code) for words, code in mentions)
     stems = [f"ICD-O-3:{code.value.split('/')[0]}" for _, code in ordered]
     y = np.array([[float(one == stem) for stem in learned.axes[0].values] for one in stems])
     return [words for words, _ in ordered], y

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise, product
@@ -33,18 +33,24 @@ from scipy.linalg import solve
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from surecode.coder.hashed_words import hashes
 from surecode.codes import axes
 from surecode.codes.systems import parse
 from surecode.encounter import Code, Encounter
 from surecode.errors import InputError
+from surecode.hybrid.mention_words import (
+    COLUMNS,
+    Words,
+    has_parts,
+    listed_wordings,
+    marked_wordings,
+    named,
+    unit_rows,
+    wording_hash,
+    wording_of,
+)
 from surecode.hybrid.sites import stem_of
-from surecode.hybrid.sparse import hashed
 from surecode.lexicon.term import Term
-from surecode.lexicon.tokens import tokens
 
-_COLUMNS = 1 << 18
-_SHORTEST, _LONGEST = 2, 4  # characters of a part of a word
 # Of the regression, and what a listed wording counts beside a mention's; by right codes of wordings
 # never seen, cross-validated inside train and tune of CANTEMIST (of .03 to .3, and of .3 and 1).
 _PENALTY, _LISTED = 0.1, 0.3
@@ -57,8 +63,6 @@ _DIGITS = 4  # of a number, behind the point
 _LEAST = 0.05  # of a code's chance; less is not proposed
 _LEAST_VALUE = 0.03  # of one value's chance
 _UNSURE = 0.05  # of one mention, that a known wording means none of the codes it had
-
-_Words = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -102,19 +106,19 @@ class MentionCodes:
 
         ``listed`` are terms of lists; those of systems with axes tell stems.
         """
-        counts: defaultdict[_Words, Counter[Code]] = defaultdict(Counter)
-        for wording, code in _marked(encounters):
+        counts: defaultdict[Words, Counter[Code]] = defaultdict(Counter)
+        for wording, code in marked_wordings(encounters):
             counts[wording][code] += 1
         kept = sorted(counts, key=lambda words: (-counts[words].total(), words))[:_MOST]
-        rows = [(w, code) for w in kept for code in sorted(counts[w]) if _has_parts(code)]
+        rows = [(w, code) for w in kept for code in sorted(counts[w]) if has_parts(code)]
         if not rows:
             return None
-        u, rows = len(rows), [*rows, *_listed(listed, counts)][: max(_MOST, len(rows))]
-        having = _named(list(dict.fromkeys(words for words, _ in rows))).getnnz(axis=0)
+        u, rows = len(rows), [*rows, *listed_wordings(listed, counts)][: max(_MOST, len(rows))]
+        having = named(list(dict.fromkeys(words for words, _ in rows))).getnnz(axis=0)
         columns = np.flatnonzero(having >= _FEWEST)
-        in_notes = _named(kept).getnnz(axis=0)[columns]
+        in_notes = named(kept).getnnz(axis=0)[columns]
         rarity = np.log((1.0 + len(kept)) / (1.0 + in_notes)) + 1.0
-        x = _unit(_named([words for words, _ in rows])[:, columns] @ sparse.diags(rarity))
+        x = unit_rows(named([words for words, _ in rows])[:, columns] @ sparse.diags(rarity))
         stems = _stems([code for _, code in rows])
         told = [stems, *_axes([code for _, code in rows[:u]])]
         y = np.concatenate([_targets(axis, some[:u]) for axis, some in told], axis=1)
@@ -133,7 +137,7 @@ class MentionCodes:
             fitted.append(Axis(axis.system, axis.values, _sharpness(without[:, some], y[:, some])))
             first = some.stop
         return cls(
-            {_hash(words): dict(counts[words]) for words in counts},
+            {wording_hash(words): dict(counts[words]) for words in counts},
             tuple(fitted),
             _rounded(mean),
             tuple(columns.tolist()),
@@ -150,23 +154,25 @@ class MentionCodes:
 
         Each mention's own, whatever stands beside it. Unlikely codes are left out.
         """
-        wordings = [_wording(text) for text in texts]
+        wordings = [wording_of(text) for text in texts]
         if not wordings:
             return []
         return [
-            self._known(self.known[key]) if (key := _hash(words)) in self.known else self._new(row)
+            self._known(self.known[key])
+            if (key := wording_hash(words)) in self.known
+            else self._new(row)
             for words, row in zip(wordings, self._values(wordings), strict=True)
         ]
 
-    def _values(self, wordings: Sequence[_Words]) -> NDArray[np.float64]:
+    def _values(self, wordings: Sequence[Words]) -> NDArray[np.float64]:
         """``[n, V]``; sparse products add up row by row, so none depends on what stands beside."""
-        x = _unit(_named(wordings) @ self._rarity)
+        x = unit_rows(named(wordings) @ self._rarity)
         values: NDArray[np.float64] = (x @ self._weights).toarray() + self.mean
         return values
 
     def knows(self, text: str) -> bool:
         """Whether a mention of training was worded so."""
-        return _hash(_wording(text)) in self.known
+        return wording_hash(wording_of(text)) in self.known
 
     @staticmethod
     def _known(counts: Mapping[Code, int]) -> dict[Code, float]:
@@ -197,7 +203,7 @@ class MentionCodes:
     def _rarity(self) -> sparse.csr_matrix:
         """``[columns, C]``: of each column that is a name its rarity."""
         places = (np.array(self.columns, dtype=np.int64), np.arange(len(self.columns)))
-        return sparse.csr_matrix((self.rarity, places), (_COLUMNS, len(self.columns)))
+        return sparse.csr_matrix((self.rarity, places), (COLUMNS, len(self.columns)))
 
     @cached_property
     def _weights(self) -> sparse.csr_matrix:
@@ -270,83 +276,15 @@ class MentionCodes:
             and sum(len(axis.values) for axis in self.axes) == len(self.mean)
             and len(self.columns) == len(self.rarity) == len(self.weights)
             and all(a < b for a, b in pairwise(self.columns))
-            and all(0 <= column < _COLUMNS for column in self.columns)
+            and all(0 <= column < COLUMNS for column in self.columns)
             and all(0 <= k < len(self.mean) for row in self.weights for k in row)
             and all(n > 0 for counts in self.known.values() for n in counts.values())
             and all(map(math.isfinite, numbers))
         )
 
 
-def _marked(encounters: Iterable[Encounter]) -> Iterator[tuple[_Words, Code]]:
-    """The wording of each mention, from its first character to its last, and its code."""
-    for encounter in encounters:
-        for code, spans in encounter.mentions:
-            for document in dict.fromkeys(span.document_id for span in spans):
-                here = [span for span in spans if span.document_id == document]
-                start, end = min(s.start for s in here), max(s.end for s in here)
-                if words := _wording(encounter.text(document)[start:end]):
-                    yield words, code
-
-
-def _has_parts(code: Code) -> bool:
-    """Whether a code is a stem and axes, where its system's are; what is not stays known only."""
-    return code.system not in axes.AXES or axes.split(code) is not None
-
-
-def _wording(text: str) -> _Words:
-    return tuple(word for word in tokens(text) if word[0].isalnum())
-
-
-def _hash(words: _Words) -> str:
-    wording = " ".join(words)
-    return hashes([wording], "surecode")[wording]
-
-
-def _names_of(words: _Words) -> list[str]:
-    """The words of a wording, their pairs, the first and the last, and the parts of each."""
-    names = [f"word:{word}" for word in words] + [f"pair:{a} {b}" for a, b in pairwise(words)]
-    names += [f"first:{words[0]}", f"last:{words[-1]}"] if words else []
-    for word in words:
-        whole = f"<{word}>"
-        names += [
-            f"part:{whole[at : at + n]}"
-            for n in range(_SHORTEST, _LONGEST + 1)
-            for at in range(len(whole) - n + 1)
-        ]
-    return names
-
-
-def _named(wordings: Sequence[_Words]) -> sparse.csr_matrix:
-    """``[n, columns]``: 1 for each name."""
-    x = hashed(map(_names_of, wordings), columns=_COLUMNS, signed=False)
-    x.sort_indices()
-    x.data = np.ones_like(x.data)
-    return x
-
-
-def _unit(x: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Rows of length one, but for those that have nothing."""
-    length = np.sqrt(np.asarray(x.multiply(x).sum(axis=1)).ravel())
-    return sparse.csr_matrix(sparse.diags(1.0 / np.where(length > 0.0, length, 1.0)) @ x)
-
-
 def _rounded(numbers: Iterable[float]) -> tuple[float, ...]:
     return tuple(round(float(number), _DIGITS) for number in numbers)
-
-
-def _listed(
-    terms: Iterable[Term], counts: Mapping[_Words, Counter[Code]]
-) -> list[tuple[_Words, Code]]:
-    """The wordings of lists that no mention has, and their codes."""
-    pairs = {
-        (words, term.code)
-        for term in terms
-        if term.code.system in axes.AXES
-        and axes.split(term.code) is not None
-        and (words := _wording(term.text))
-        and words not in counts
-    }
-    return sorted(pairs)
 
 
 def _with_listed(x: sparse.csr_matrix, y: NDArray[np.float64], u: int) -> NDArray[np.float64]:
