@@ -3,20 +3,24 @@
     python scripts/mention_codes.py RUN_FOLDER
 
 RUN_FOLDER is one of ``surecode prepare`` or later. What `surecode.hybrid.mention_codes` learns from
-train is asked for the mentions that people marked in tune, those worded as one of train and others
-apart: whether the likeliest code is theirs, and whether it has their stem. Calibrate and test are
-not read.
+train, without and with the lists that ship, is asked for the mentions that people marked in tune,
+those worded as one of train and others apart: whether the likeliest code is theirs, and whether it
+has their stem. Calibrate and test are not read.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from surecode.data import table
+from surecode.encounter import Encounter
 from surecode.hybrid.mention_codes import MentionCodes
 from surecode.hybrid.sites import stem_of
+from surecode.lexicon.documents import languages_of
+from surecode.lexicon.terms_shipped import shipped_terms
 
 
 def main() -> None:
@@ -26,11 +30,25 @@ def main() -> None:
     words = parser.parse_args()
     encounters = list(table.read(words.run / "encounters.parquet"))
     train, tune = ([e for e in encounters if e.split == split] for split in ("train", "tune"))
-    codes = MentionCodes.learn(train)
-    if codes is None:
+    systems = {code.system for encounter in train for code in encounter.code_set}
+    listed = shipped_terms(systems, languages_of(train))
+    plain, beside = MentionCodes.learn(train), MentionCodes.learn(train, listed)
+    if plain is None or beside is None:
         raise SystemExit(f"{words.run}: nothing is marked in train; give marked encounters")
+    print(f"learned from {len(train)} encounters, asked of {len(tune)}\n")
+    print("| wording | lists | mentions | code right | stem right |\n|---|---|--:|--:|--:|")
+    for name, codes in (("without", plain), ("with", beside)):
+        counts = counted(codes, tune)
+        for kind in ("as in train", "new"):
+            if mentions := counts[kind, "all"]:
+                right, stem = (counts[kind, what] / mentions for what in ("right", "stem"))
+                print(f"| {kind} | {name} | {mentions} | {right:.3f} | {stem:.3f} |")
+
+
+def counted(codes: MentionCodes, encounters: Iterable[Encounter]) -> Counter[tuple[str, str]]:
+    """Mentions of each kind of wording, and how many have their likeliest code or its stem."""
     counts: Counter[tuple[str, str]] = Counter()
-    for encounter in tune:
+    for encounter in encounters:
         for code, spans in encounter.mentions:
             text = encounter.text(spans[0].document_id)
             here = [span for span in spans if span.document_id == spans[0].document_id]
@@ -41,12 +59,7 @@ def main() -> None:
             counts[kind, "all"] += 1
             counts[kind, "right"] += said == code
             counts[kind, "stem"] += said is not None and stem_of(said) == stem_of(code)
-    print(f"learned from {len(train)} encounters, asked of {len(tune)}\n")
-    print("| wording | mentions | code right | stem right |\n|---|--:|--:|--:|")
-    for kind in ("as in train", "new"):
-        if mentions := counts[kind, "all"]:
-            right, stem = (counts[kind, name] / mentions for name in ("right", "stem"))
-            print(f"| {kind} | {mentions} | {right:.3f} | {stem:.3f} |")
+    return counts
 
 
 if __name__ == "__main__":
