@@ -15,9 +15,11 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from surecode.data import table
+from tagger_places import train_and_tune
+
 from surecode.encounter import Encounter
 from surecode.hybrid.mention_codes import MentionCodes
+from surecode.hybrid.mention_words import marked_wordings
 from surecode.hybrid.sites import stem_of
 from surecode.lexicon.documents import languages_of
 from surecode.lexicon.terms_shipped import shipped_terms
@@ -28,8 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     words = parser.parse_args()
-    encounters = list(table.read(words.run / "encounters.parquet"))
-    train, tune = ([e for e in encounters if e.split == split] for split in ("train", "tune"))
+    train, tune = train_and_tune(words.run)
     systems = {code.system for encounter in train for code in encounter.code_set}
     listed = shipped_terms(systems, languages_of(train))
     plain, beside = MentionCodes.learn(train), MentionCodes.learn(train, listed)
@@ -48,17 +49,14 @@ def main() -> None:
 def counted(codes: MentionCodes, encounters: Iterable[Encounter]) -> Counter[tuple[str, str]]:
     """Mentions of each kind of wording, and how many have their likeliest code or its stem."""
     counts: Counter[tuple[str, str]] = Counter()
-    for encounter in encounters:
-        for code, spans in encounter.mentions:
-            text = encounter.text(spans[0].document_id)
-            here = [span for span in spans if span.document_id == spans[0].document_id]
-            wording = text[min(s.start for s in here) : max(s.end for s in here)]
-            (shares,) = codes([wording])
-            said = max(shares, key=lambda one: shares[one], default=None)
-            kind = "as in train" if codes.knows(wording) else "new"
-            counts[kind, "all"] += 1
-            counts[kind, "right"] += said == code
-            counts[kind, "stem"] += said is not None and stem_of(said) == stem_of(code)
+    for words, code in marked_wordings(encounters):
+        wording = " ".join(words)
+        (shares,) = codes([wording])
+        said = max(shares, key=lambda one: shares[one], default=None)
+        kind = "as in train" if codes.knows(wording) else "new"
+        counts[kind, "all"] += 1
+        counts[kind, "right"] += said == code
+        counts[kind, "stem"] += said is not None and stem_of(said) == stem_of(code)
     return counts
 
 

@@ -49,13 +49,19 @@ def placed(
     return MentionScore.of(right, found, marked)
 
 
+def train_and_tune(run: Path) -> tuple[list[Encounter], list[Encounter]]:
+    """The encounters of a run folder's train and tune."""
+    encounters = list(table.read(run / "encounters.parquet"))
+    train, tune = ([e for e in encounters if e.split == split] for split in ("train", "tune"))
+    return train, tune
+
+
 def main() -> None:
     """Print one row for each kind."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     words = parser.parse_args()
-    encounters = list(table.read(words.run / "encounters.parquet"))
-    train, tune = ([e for e in encounters if e.split == split] for split in ("train", "tune"))
+    train, tune = train_and_tune(words.run)
     print(f"learned from {len(train)} encounters, measured on {len(tune)}\n")
     print("| tagger | precision | recall | F1 | seconds of learning | of reading |")
     print("|---|--:|--:|--:|--:|--:|")

@@ -17,6 +17,7 @@ from surecode.hybrid.found import Terms
 from surecode.hybrid.learn import Learned, learn
 from surecode.hybrid.sentences import Embedder
 from surecode.hybrid.similarity import DescriptionSimilarity
+from surecode.hybrid.tagger import Tagger
 from surecode.hybrid.titles import Titles
 from surecode.lexicon.lexicon import Lexicon
 from surecode.lexicon.terms_table import table_terms
@@ -134,6 +135,14 @@ def _tumours(
         codes=(GoldCode(code, 1),),
         evidence=tuple(evidence),
     )
+
+
+@pytest.fixture(scope="session")
+def tagger(tumours: list[Encounter]) -> Tagger:
+    """A conditional random field that learned of `tumours`."""
+    learned = Tagger.learn(tumours)
+    assert learned is not None
+    return learned
 
 
 Learn = Callable[..., Learned]

@@ -25,13 +25,6 @@ TEXT = (
 
 
 @pytest.fixture(scope="module")
-def tagger(tumours: list[Encounter]) -> Tagger:
-    learned = Tagger.learn(tumours)
-    assert learned is not None
-    return learned
-
-
-@pytest.fixture(scope="module")
 def codes(tumours: list[Encounter]) -> MentionCodes:
     learned = MentionCodes.learn(tumours)
     assert learned is not None

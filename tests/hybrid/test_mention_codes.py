@@ -248,6 +248,20 @@ def test_the_order_of_encounters_does_not_matter(
     assert MentionCodes.learn(some) == MentionCodes.learn(shuffled)
 
 
+def test_of_too_many_wordings_the_most_frequent_teach_and_all_are_known(
+    encounter_of: Build,
+    mentions: list[tuple[str, Code]],
+    listed: list[Term],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    often = [pair for pair in mentions if "seminoma" in pair[0] or "timoma" in pair[0]]
+    monkeypatch.setattr(mention_codes, "_MOST", len(often))
+    learned = MentionCodes.learn([marked(encounter_of, [*mentions, *often])], listed)
+    assert learned is not None
+    assert learned.axes[0].values == ("ICD-O-3:8580", "ICD-O-3:9061")
+    assert all(learned.knows(words) for words, _ in mentions)
+
+
 def test_nothing_is_learned_without_marks(encounter_of: Build) -> None:
     assert MentionCodes.learn([encounter_of("Nothing is marked.")]) is None
     assert MentionCodes.learn([]) is None

@@ -36,13 +36,6 @@ def corpus(tumours: list[Encounter]) -> list[Encounter]:
     return tumours
 
 
-@pytest.fixture(scope="module")
-def tagger(corpus: list[Encounter]) -> Tagger:
-    learned = Tagger.learn(corpus)
-    assert learned is not None
-    return learned
-
-
 def read(tagger: Tagger, text: str) -> tuple[Tagged, dict[str, float]]:
     seen = tagger(Document("d0", "note", text))
     return seen, {text[m.start : m.end]: m.chance for m in seen.mentions}

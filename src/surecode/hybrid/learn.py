@@ -140,8 +140,8 @@ def learn(
         leave=False,
     ) as shown:
         nested = tagger != "network"  # folds within folds would take three times as long
-        words = [term for term in own if term.source != "sense"]
-        read = _Read(folds, learned, taught, nested, shown.update, similar, near, words)
+        wordings = [term for term in own if term.source != "sense"]
+        read = _Read(folds, learned, taught, nested, shown.update, similar, near, wordings)
         if not any(
             found.beside or found.apart or found.titles for k in folds for found in read.found(k)
         ):

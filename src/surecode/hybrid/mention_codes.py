@@ -102,7 +102,7 @@ class MentionCodes:
     def learn(
         cls, encounters: Iterable[Encounter], listed: Iterable[Term] = ()
     ) -> MentionCodes | None:
-        """Learn from what people marked; None where they marked nothing.
+        """Learn from what people marked; None where they marked no code that has a stem.
 
         ``listed`` are terms of lists; those of systems with axes tell stems.
         """
@@ -297,29 +297,32 @@ def _with_listed(x: sparse.csr_matrix, y: NDArray[np.float64], u: int) -> NDArra
     return weights
 
 
-def _stems(codes: Sequence[Code]) -> tuple[Axis, list[str | None]]:
+def _stems(codes: Sequence[Code]) -> tuple[Axis, Sequence[str | None]]:
     """The stems, and each code's."""
-    values: list[str | None] = [str(Code(code.system, stem_of(code))) for code in codes]
-    return Axis("", tuple(sorted({value for value in values if value is not None}))), values
+    stems = [str(Code(code.system, stem_of(code))) for code in codes]
+    return Axis("", tuple(sorted(set(stems)))), stems
 
 
-def _axes(codes: Sequence[Code]) -> list[tuple[Axis, list[str | None]]]:
+def _axes(codes: Sequence[Code]) -> list[tuple[Axis, Sequence[str | None]]]:
     """The axes of systems that codes are of, each with the value of every code, if it has any."""
-    told: list[tuple[str, list[str | None]]] = []
+    told: list[tuple[Axis, Sequence[str | None]]] = []
     for system, names in axes.AXES.items():
         parts = [axes.split(code) if code.system == system else None for code in codes]
         for n in range(len(names)):
-            told.append((system, [None if part is None else part[1][n] for part in parts]))
-    return [
-        (Axis(system, tuple(sorted(some))), values)
-        for system, values in told
-        if (some := {value for value in values if value is not None})
-    ]
+            values = [None if part is None else part[1][n] for part in parts]
+            if some := {value for value in values if value is not None}:
+                told.append((Axis(system, tuple(sorted(some))), values))
+    return told
 
 
 def _targets(axis: Axis, values: Sequence[str | None]) -> NDArray[np.float64]:
     """``[U, values]``: 1 at a wording's own; all 0 where it has none."""
-    return np.array([[float(one == value) for value in axis.values] for one in values])
+    place = {value: n for n, value in enumerate(axis.values)}
+    targets = np.zeros((len(values), len(place)))
+    for row, value in enumerate(values):
+        if value is not None:
+            targets[row, place[value]] = 1.0
+    return targets
 
 
 def _sharpness(values: NDArray[np.float64], right: NDArray[np.float64]) -> float:

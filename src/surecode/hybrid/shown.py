@@ -20,7 +20,7 @@ _GONE = "\N{MIDDLE DOT}"
 # it was for CodiEsp-X and CANTEMIST-NORM in cross-validation inside train and tune.
 _LIKELY, _LIKELY_TAGGED = 0.3, 0.4
 # Of the chance of a term's place where a tagger sees mentions: those that are left beside mentions
-# are marked less often than they seem. By CANTEMIST-NORM, cross-validated as well (of .5 to 1).
+# are marked less often than they seem. By CANTEMIST-NORM, cross-validated too (of .5, .8 and 1).
 _BESIDE_TAGGED = 0.8
 
 
